@@ -1,0 +1,181 @@
+import type { FaultRecord } from './fault.ts';
+import type { DeliveryState, MessageState } from './lifecycle.ts';
+import type { Draft, Skipped, Statement } from './mapper.ts';
+import type { Delivery, Operation } from './target.ts';
+
+/**
+ * The only memory. To it a message is bytes. When a promise of a writing call resolves, its effect is durable; calls
+ * that arrive together are committed together, and a bad one fails alone. Times are ms since the epoch and always
+ * handed in: the journal has no clock.
+ */
+export interface Journal {
+  /**
+   * Stores one message with everything it gave rise to, in one transaction, and compares its statements with what is
+   * known (see `docs/results.md`): same digest → linked, its drafts are dropped; newer rank → what waits or is held of
+   * that result is cancelled as `superseded`, what is in flight is marked, and after a delivery the draft follows its
+   * `onCorrection`; older rank → its drafts are cancelled as `stale`.
+   *
+   * A message with equal channel and content hash is the same message: nothing is stored twice, and the answer is the
+   * stored one's state; only if that is `refused` or `held` under another mapping version does the new outcome replace it.
+   * @throws Fault `journal-busy` (nothing stored) · `journal-failed` (nothing stored)
+   */
+  admit(admission: Admission): Promise<Admitted>;
+  /** Gives a `received` message (or a `refused` / `held` one that was mapped again) its outcome. Same rules as admit. */
+  settle(messageId: number, at: number, outcome: Outcome): Promise<Admitted>;
+  /**
+   * Takes heads of lanes that may be sent now, oldest first and in turn over the channels, at most `free` a slot, and
+   * records an attempt for each before it resolves. Cancels as `expired` what it meets past its `notAfter`.
+   */
+  claim(slots: readonly Slot[], now: number): Promise<Claimed>;
+  /** Ends an attempt: the delivery's new state, the response, and follow-up drafts, in one transaction. */
+  record(attempt: AttemptEnd): Promise<Recorded>;
+  /** Messages stored as `received` whose outcome is still owed, oldest first, ids greater than `afterId`. */
+  listReceived(afterId: number, limit: number): Promise<StoredMessage[]>;
+
+  readMessage(id: number): Promise<StoredMessage | null>;
+  readDeliveries(messageId: number): Promise<StoredDelivery[]>;
+  readHistory(messageId: number): Promise<HistoryEvent[]>;
+  readOverview(now: number): Promise<Overview>;
+  /** Commits what was handed over, then closes. */
+  close(): Promise<void>;
+}
+
+/** A draft with what its target's operation says about repeating and correcting it. */
+export interface OutcomeDraft extends Draft, Pick<Operation, 'inDoubt' | 'onCorrection'> {
+  /** Set where this draft must wait for a person from the start. */
+  readonly held: FaultRecord | null;
+}
+
+export interface Outcome {
+  readonly state: MessageState;
+  /** Hash of the mapping files it was mapped with; null = not mapped. */
+  readonly mappingVersion: string | null;
+  readonly statements: readonly Statement[];
+  readonly drafts: readonly OutcomeDraft[];
+  readonly skipped: readonly Skipped[];
+  readonly faults: readonly FaultRecord[];
+}
+
+export interface Admission {
+  readonly channel: string;
+  readonly bytes: Uint8Array;
+  /** Hex SHA-256 of the bytes as they came. */
+  readonly contentHash: string;
+  /** The sender's own name for the message (MSH-10); null = none readable. */
+  readonly controlId: string | null;
+  readonly origin: string;
+  readonly sender: string | null;
+  readonly receivedAt: number;
+  readonly outcome: Outcome;
+}
+
+export interface Admitted {
+  readonly messageId: number;
+  /** Its state by now; for a repeated message the one it has earned. */
+  readonly state: MessageState;
+  readonly faults: readonly FaultRecord[];
+  /** The same bytes were known on this channel. */
+  readonly repeated: boolean;
+  /** Another message of this channel bears the same control id. */
+  readonly controlIdReused: boolean;
+  readonly deliveries: readonly { readonly id: number; readonly state: DeliveryState }[];
+}
+
+/** Room for deliveries to one target under one party. */
+export interface Slot {
+  readonly target: string;
+  readonly party: string;
+  readonly free: number;
+  /** Operations that are not to be claimed just now. */
+  readonly without: readonly string[];
+}
+
+export interface Claimed {
+  readonly deliveries: Delivery[];
+  /** Ids cancelled because their `notAfter` had passed. */
+  readonly expired: number[];
+  /** When the next delivery that only waits for its time comes due (in any slot); null = none. */
+  readonly nextDueAt: number | null;
+}
+
+export interface AttemptEnd {
+  readonly deliveryId: number;
+  readonly attempt: number;
+  readonly at: number;
+  readonly durationMs: number;
+  readonly outcome:
+    | { readonly state: 'delivered' }
+    | { readonly state: 'waiting'; readonly nextAt: number; readonly fault: FaultRecord }
+    | { readonly state: 'held'; readonly fault: FaultRecord };
+  /** The receiver's answer, good or bad. */
+  readonly response: {
+    readonly status: number;
+    readonly contentType: string | null;
+    readonly body: Uint8Array;
+    readonly fault: FaultRecord | null;
+  } | null;
+  readonly followUps: readonly OutcomeDraft[];
+}
+
+export interface Recorded {
+  /** The state it has now. An attempt that is no longer the delivery's current one changes nothing and gives `fenced`. */
+  readonly state: DeliveryState | 'fenced';
+}
+
+export interface StoredMessage {
+  readonly id: number;
+  readonly channel: string;
+  readonly bytes: Uint8Array;
+  readonly controlId: string | null;
+  readonly origin: string;
+  readonly sender: string | null;
+  readonly receivedAt: number;
+  readonly state: MessageState;
+  readonly mappingVersion: string | null;
+  readonly skipped: readonly Skipped[];
+  readonly faults: readonly FaultRecord[];
+  /** How often the same bytes came. */
+  readonly timesSeen: number;
+}
+
+export interface StoredDelivery extends Omit<Delivery, 'attempt'> {
+  readonly state: DeliveryState;
+  readonly inFlight: boolean;
+  readonly attempts: number;
+  readonly notBefore: number | null;
+  readonly notAfter: number | null;
+  /** When it may next be tried; null where nothing is owed. */
+  readonly nextAt: number | null;
+  /** The last fault; null = none. */
+  readonly fault: FaultRecord | null;
+  readonly response: AttemptEnd['response'];
+}
+
+export interface HistoryEvent {
+  readonly at: number;
+  readonly messageId: number;
+  /** null = the message itself. */
+  readonly deliveryId: number | null;
+  /** Event name of the lifecycle table, or one that changes no state: `resent`, `linked`, `attempt`, `control-id-reused`. */
+  readonly event: string;
+  readonly from: string | null;
+  readonly to: string | null;
+  /** A fault code, a skip reason, `message 17`; never a value of the message. */
+  readonly why: string | null;
+  /** `engine`, or who acted. */
+  readonly by: string;
+}
+
+export interface Overview {
+  readonly messages: readonly { readonly channel: string; readonly state: MessageState; readonly count: number }[];
+  readonly deliveries: readonly {
+    readonly target: string;
+    readonly party: string;
+    readonly state: DeliveryState;
+    readonly count: number;
+  }[];
+  /** Since when the oldest delivery that is due has been waiting; null = none waits. */
+  readonly oldestWaitingAt: number | null;
+  /** Since when the oldest held message or delivery has been held; null = none. */
+  readonly oldestHeldAt: number | null;
+}

@@ -1,0 +1,72 @@
+import type { FaultRecord } from './fault.ts';
+import type { Response } from './target.ts';
+
+/** Pure: same bytes, context and files give the same outcome, byte for byte. It sees one message and nothing else. */
+export interface Mapper {
+  /** Hash of every file the mapping was made of, 16 hex digits; recorded with each message. */
+  readonly version: string;
+  /** Never throws for what a message holds: content that is wrong is a fault in the outcome. */
+  map(message: Uint8Array, context: MapContext): Mapped;
+  /** What a receiver's answer gives rise to, such as a file or a message back to the sender. */
+  mapResponse(message: Uint8Array, answered: Answered, context: MapContext): Draft[];
+  /** True if mapResponse could make a draft for this operation; else the message need not be read again. */
+  hasFollowUps(channel: string, target: string, operation: string): boolean;
+}
+
+export interface MapContext {
+  readonly channel: string;
+  /** Name in the sender's client certificate. */
+  readonly sender: string | null;
+}
+
+export interface Answered {
+  readonly resultKey: string;
+  readonly target: string;
+  readonly operation: string;
+  readonly party: string;
+  readonly response: Response;
+}
+
+/**
+ * What became of one message. A fault whose blame is `message` refuses it whole; the others hold what they concern, and
+ * the drafts beside them go on.
+ */
+export interface Mapped {
+  readonly statements: Statement[];
+  readonly drafts: Draft[];
+  readonly skipped: Skipped[];
+  readonly faults: FaultRecord[];
+}
+
+/** A result left out on purpose. `reason` is a word of the mapping file, such as `not-final`. */
+export interface Skipped {
+  readonly reason: string;
+  /** HL7 location of the result, such as `OBX[2]`; null = the message as a whole. */
+  readonly at: string | null;
+}
+
+/** That a message states a result, eligible or not. All three are opaque to the journal. */
+export interface Statement {
+  /** HMAC that names the result: the same result in another message has the same key. */
+  readonly resultKey: string;
+  /** Orders versions of one result: greater in code-unit order = newer. Equal ranks: the later arrival is newer. */
+  readonly rank: string;
+  /** HMAC over all that matters of the result: equal digest = nothing new is said. */
+  readonly digest: string;
+}
+
+/** One request to one target, not yet admitted. */
+export interface Draft {
+  readonly resultKey: string;
+  readonly target: string;
+  readonly operation: string;
+  readonly party: string;
+  /** Deliveries with equal (target, party, laneKey) go strictly one after the other. Opaque, says nothing about a person. */
+  readonly laneKey: string;
+  /** What the target's operation takes, as UTF-8 JSON, or the bytes of an HL7 message. */
+  readonly body: Uint8Array;
+  /** ms since the epoch; null = at once. */
+  readonly notBefore: number | null;
+  /** ms since the epoch; from then on it is cancelled. Null = never. */
+  readonly notAfter: number | null;
+}

@@ -1,0 +1,33 @@
+import type { z } from 'zod';
+import type { Clock } from './clock.ts';
+import type { Log } from './log.ts';
+import type { Parties } from './party.ts';
+import type { Source } from './source.ts';
+import type { Target } from './target.ts';
+
+/**
+ * A plugin is a value; importing its module has no side effect. `config` is strict (unknown keys are errors) and every
+ * key has a `.describe()`, from which validation, editor completion and the reference page are made.
+ */
+export interface Plugin<Kind extends string, Schema extends z.ZodType, Made> {
+  readonly kind: Kind;
+  /** What stands behind `kind:` in sluss.yaml. */
+  readonly name: string;
+  readonly summary: string;
+  readonly config: Schema;
+  create(config: z.output<Schema>, host: Host): Made;
+}
+
+export type SourcePlugin<Schema extends z.ZodType = z.ZodType> = Plugin<'source', Schema, Source>;
+export type TargetPlugin<Schema extends z.ZodType = z.ZodType> = Plugin<'target', Schema, Target>;
+
+/** What the engine's side offers a plugin. */
+export interface Host {
+  /** The name the thing has in sluss.yaml: the channel's for a source, the target's for a target. */
+  readonly name: string;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly parties: Parties;
+  /** A path of the configuration made absolute: relative ones start at the configuration file's folder. */
+  resolvePath(path: string): string;
+}

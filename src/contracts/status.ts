@@ -1,0 +1,27 @@
+import type { Overview } from './journal.ts';
+import type { PartyStatus } from './party.ts';
+
+/** What the console may see of a running engine. */
+export interface Status {
+  /** null = the process works; else why not, in words without patient data. */
+  problem(): string | null;
+  /** True once sources take messages, false again when stopping. */
+  isReady(): boolean;
+  readonly version: string;
+  mappingVersion(): string;
+  /** Text of the last mapping reload that failed; null = the newest files are in force. */
+  mappingProblem(): string | null;
+  overview(): Promise<Overview>;
+  parties(): readonly PartyStatus[];
+  /** Sources by channel and address. */
+  sources(): readonly { readonly channel: string; readonly address: string }[];
+  counters(): Counters;
+}
+
+/** Counted since start; keys are closed sets of configuration names and table codes. */
+export interface Counters {
+  readonly messages: ReadonlyMap<string, number>;
+  readonly answers: ReadonlyMap<string, number>;
+  readonly attempts: ReadonlyMap<string, number>;
+  readonly faults: ReadonlyMap<string, number>;
+}
