@@ -1,0 +1,122 @@
+import type { Clock } from '../contracts/clock.ts';
+import type { Journal } from '../contracts/journal.ts';
+import type { Log } from '../contracts/log.ts';
+import type { Delivery } from '../contracts/target.ts';
+import { type AttemptParts, makeAttempt } from './attempt.ts';
+import type { Gates } from './gates.ts';
+import { errorName } from './log-fields.ts';
+import type { TargetPlace } from './settings.ts';
+
+/** While a party is paused, its certificate is looked at this often. */
+const RENEWAL_CHECK_MS = 5_000;
+/** A journal that could not be asked is asked again after this long. */
+const CLAIM_AGAIN_MS = 1_000;
+
+/**
+ * Takes from the journal what can be sent now and makes the attempts. It is woken by admissions, by attempts that end
+ * and by time, and never looks otherwise.
+ */
+export interface Dispatcher {
+  start(): void;
+  /** Something may have come due. */
+  wake(): void;
+  /** Claims nothing more; resolves when the attempts under way have been recorded. */
+  stop(): Promise<void>;
+}
+
+export function createDispatcher(parts: {
+  readonly journal: Pick<Journal, 'claim'>;
+  readonly targets: ReadonlyMap<string, TargetPlace>;
+  readonly gates: Gates;
+  readonly attempts: AttemptParts;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Dispatcher {
+  const { journal, targets, gates, attempts, clock, log } = parts;
+  const underWay = new Set<Promise<void>>();
+  let running = false;
+  let round: Promise<void> | null = null;
+  let again = false;
+  let callOffTimer = () => {};
+
+  function wake() {
+    again = true;
+    if (running) round ??= claimRounds().finally(endRound);
+  }
+
+  function endRound() {
+    round = null;
+    // A call to wake between the last look at `again` and this moment must not be lost.
+    if (again) wake();
+  }
+
+  async function claimRounds() {
+    while (again && running) {
+      again = false;
+      gates.noticeRenewals(clock.now());
+      const { open, probes } = gates.slots(clock.now());
+      try {
+        const dueTimes: number[] = [];
+        for (const slots of [open, ...probes.map((probe) => [probe])]) {
+          if (slots.length === 0 || !running) continue;
+          const claimed = await journal.claim(slots, clock.now());
+          for (const delivery of claimed.deliveries) begin(delivery);
+          if (claimed.deliveries.length > 0) again = true;
+          if (claimed.expired.length > 0) log.warn('deliveries-expired', { count: claimed.expired.length });
+          if (claimed.nextDueAt !== null) dueTimes.push(claimed.nextDueAt);
+        }
+        sleepUntil(dueTimes);
+      } catch (error) {
+        log.error('journal-claim-failed', { error: errorName(error) });
+        sleepUntil([clock.now() + CLAIM_AGAIN_MS]);
+      }
+    }
+  }
+
+  /** What is due by now was claimed, or waits for something else that wakes us; only the future needs a timer. */
+  function sleepUntil(times: number[]) {
+    const now = clock.now();
+    const probeAt = gates.nextProbeAt();
+    if (probeAt !== null) times.push(probeAt);
+    if (gates.isPaused()) times.push(now + RENEWAL_CHECK_MS);
+    const future = times.filter((time) => time > now);
+    callOffTimer();
+    callOffTimer = future.length === 0 ? () => {} : clock.wakeAt(Math.min(...future), wake);
+  }
+
+  function begin(delivery: Delivery) {
+    gates.entered(delivery);
+    const attempt = seeThrough(delivery).finally(() => {
+      underWay.delete(attempt);
+      wake();
+    });
+    underWay.add(attempt);
+  }
+
+  async function seeThrough(delivery: Delivery) {
+    const place = targets.get(delivery.target);
+    try {
+      // The journal only claims for slots that were asked for, so the target exists.
+      const { standing, fault } = await makeAttempt(place!, delivery, attempts);
+      gates.left(delivery, standing, fault, clock.now());
+    } catch (error) {
+      log.error('attempt-broken', { deliveryId: delivery.id, target: delivery.target, error: errorName(error) });
+      gates.left(delivery, 'unknown', null, clock.now());
+    }
+  }
+
+  return {
+    start() {
+      running = true;
+      wake();
+    },
+    wake,
+    async stop() {
+      running = false;
+      callOffTimer();
+      await round;
+      while (underWay.size > 0) await Promise.all(underWay);
+      callOffTimer();
+    },
+  };
+}

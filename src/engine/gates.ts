@@ -1,0 +1,207 @@
+import type { FaultRecord } from '../contracts/fault.ts';
+import type { Slot } from '../contracts/journal.ts';
+import type { Log } from '../contracts/log.ts';
+import { faultFields } from './log-fields.ts';
+import type { TargetPlace } from './settings.ts';
+import type { Standing } from './verdict.ts';
+
+/**
+ * Who may be sent to now. For each (target, party) a gate counts what is in flight and closes for two reasons: a
+ * *pause*, because the receiver or the certificate's state says so (a party as a whole, or one operation of it), and a
+ * *breaker*, because several different deliveries failed in a row. A closed gate lets one delivery through from time to
+ * time; how that one ends opens the gate or keeps it closed. One log line when a gate closes, one when it opens.
+ */
+export interface Gates {
+  /** Room for claims, at most one entry a (target, party) and call; `probes` are to be claimed each on its own. */
+  slots(now: number): { readonly open: Slot[]; readonly probes: Slot[] };
+  entered(attempt: GateAttempt): void;
+  /** An attempt ended; `standing` is what it says about the receiver. */
+  left(attempt: GateAttempt, standing: Standing, fault: FaultRecord | null, now: number): void;
+  /** When the next closed gate may be tried; null = none is closed. */
+  nextProbeAt(): number | null;
+  /** Lets paused parties whose certificate was renewed be tried at once. True = one was. */
+  noticeRenewals(now: number): boolean;
+  isPaused(): boolean;
+}
+
+export interface GateAttempt {
+  readonly id: number;
+  readonly target: string;
+  readonly operation: string;
+  readonly party: string;
+}
+
+interface Closure {
+  readonly reason: 'party' | 'operation' | 'breaker';
+  probeAt: number;
+  /** Of the party's certificate when the gate closed; null = unusable then. */
+  credentialsVersion: string | null;
+}
+
+interface Gate {
+  readonly place: TargetPlace;
+  readonly party: string;
+  /** Operation by id of the deliveries under way. */
+  readonly inFlight: Map<number, string>;
+  pause: Closure | null;
+  breaker: Closure | null;
+  readonly operations: Map<string, Closure>;
+  /** Deliveries that failed since the last sign of life. */
+  readonly failing: Set<number>;
+}
+
+export function createGates(parts: {
+  readonly targets: readonly TargetPlace[];
+  readonly parties: readonly string[];
+  /** The version of a party's certificate; null = unusable. */
+  readonly credentialsVersion: (party: string) => string | null;
+  readonly log: Log;
+}): Gates {
+  const { credentialsVersion, log } = parts;
+  const gates = new Map<string, Gate>();
+  for (const place of parts.targets)
+    for (const party of parts.parties)
+      gates.set(`${place.name} ${party}`, {
+        place,
+        party,
+        inFlight: new Map(),
+        pause: null,
+        breaker: null,
+        operations: new Map(),
+        failing: new Set(),
+      });
+  const gateOf = (target: string, party: string) => gates.get(`${target} ${party}`);
+
+  function close(
+    gate: Gate,
+    reason: Closure['reason'],
+    operation: string | null,
+    why: FaultRecord | null,
+    now: number,
+  ) {
+    const { limits, name: target } = gate.place;
+    const probeAt = now + (reason === 'breaker' ? limits.breakerProbeMs : limits.pauseProbeMs);
+    const known = closureOf(gate, reason, operation);
+    if (known !== null) {
+      known.probeAt = probeAt;
+      return;
+    }
+    const closure: Closure = { reason, probeAt, credentialsVersion: credentialsVersion(gate.party) };
+    if (reason === 'breaker') gate.breaker = closure;
+    else if (reason === 'party') gate.pause = closure;
+    else gate.operations.set(operation ?? '', closure);
+    const fields = { target, party: gate.party, ...(operation === null ? {} : { operation }), ...faultFields(why) };
+    if (reason === 'breaker') log.warn('target-failing', fields);
+    else log.error('party-paused', fields);
+  }
+
+  function open(gate: Gate, reason: Closure['reason'], operation: string | null) {
+    if (closureOf(gate, reason, operation) === null) return;
+    if (reason === 'breaker') gate.breaker = null;
+    else if (reason === 'party') gate.pause = null;
+    else gate.operations.delete(operation ?? '');
+    const fields = { target: gate.place.name, party: gate.party, ...(operation === null ? {} : { operation }) };
+    log.info(reason === 'breaker' ? 'target-recovered' : 'party-resumed', fields);
+  }
+
+  return {
+    slots(now) {
+      const slots = { open: [] as Slot[], probes: [] as Slot[] };
+      for (const gate of gates.values()) addSlots(gate, now, slots);
+      return slots;
+    },
+    entered(attempt) {
+      gateOf(attempt.target, attempt.party)?.inFlight.set(attempt.id, attempt.operation);
+    },
+    left(attempt, standing, fault, now) {
+      const gate = gateOf(attempt.target, attempt.party);
+      if (gate === undefined) return;
+      gate.inFlight.delete(attempt.id);
+      switch (standing) {
+        case 'alive':
+          gate.failing.clear();
+          open(gate, 'breaker', null);
+          open(gate, 'party', null);
+          open(gate, 'operation', attempt.operation);
+          return;
+        case 'failing':
+          gate.failing.add(attempt.id);
+          // A probe that failed so leaves a pause as it was, till the next probe.
+          postpone(gate, attempt.operation, now);
+          if (gate.breaker !== null || gate.failing.size >= gate.place.limits.breakAfterDeliveries)
+            close(gate, 'breaker', null, fault, now);
+          return;
+        case 'party-paused':
+          close(gate, 'party', null, fault, now);
+          return;
+        case 'operation-paused':
+          // The receiver knew the party well enough to refuse it one thing.
+          gate.failing.clear();
+          open(gate, 'breaker', null);
+          open(gate, 'party', null);
+          close(gate, 'operation', attempt.operation, fault, now);
+          return;
+        case 'unknown':
+          postpone(gate, attempt.operation, now);
+      }
+    },
+    nextProbeAt() {
+      const times = [...gates.values()].flatMap((gate) => closures(gate).map((closure) => closure.probeAt));
+      return times.length === 0 ? null : Math.min(...times);
+    },
+    noticeRenewals(now) {
+      let noticed = false;
+      for (const gate of gates.values()) {
+        for (const closure of closures(gate)) {
+          if (closure.reason === 'breaker' || closure.probeAt <= now) continue;
+          const version = credentialsVersion(gate.party);
+          if (version === closure.credentialsVersion) continue;
+          closure.credentialsVersion = version;
+          closure.probeAt = now;
+          noticed = true;
+        }
+      }
+      return noticed;
+    },
+    isPaused: () => [...gates.values()].some((gate) => gate.pause !== null || gate.operations.size > 0),
+  };
+}
+
+function addSlots(gate: Gate, now: number, slots: { open: Slot[]; probes: Slot[] }) {
+  const { place, party, inFlight } = gate;
+  const paused = [...gate.operations.keys()];
+  const slot = (free: number, without: readonly string[]): Slot => ({ target: place.name, party, free, without });
+  const whole = [gate.pause, gate.breaker].filter((closure) => closure !== null);
+  if (whole.length > 0) {
+    // One at a time, so that it is known whose end it is.
+    if (inFlight.size === 0 && whole.every((closure) => closure.probeAt <= now)) slots.probes.push(slot(1, paused));
+    return;
+  }
+  let free = place.limits.concurrency - inFlight.size;
+  const busy = new Set(inFlight.values());
+  const due = paused.find((name) => (gate.operations.get(name)?.probeAt ?? 0) <= now && !busy.has(name));
+  if (due !== undefined && free > 0) {
+    const others = Object.keys(place.target.operations).filter((name) => name !== due);
+    slots.probes.push(slot(1, others));
+    free -= 1;
+  }
+  if (free > 0) slots.open.push(slot(free, paused));
+}
+
+function closureOf(gate: Gate, reason: Closure['reason'], operation: string | null): Closure | null {
+  if (reason === 'breaker') return gate.breaker;
+  if (reason === 'party') return gate.pause;
+  return gate.operations.get(operation ?? '') ?? null;
+}
+
+function closures(gate: Gate): Closure[] {
+  return [gate.pause, gate.breaker, ...gate.operations.values()].filter((closure) => closure !== null);
+}
+
+function postpone(gate: Gate, operation: string, now: number) {
+  const { pauseProbeMs, breakerProbeMs } = gate.place.limits;
+  for (const closure of [gate.pause, gate.breaker, gate.operations.get(operation) ?? null]) {
+    if (closure === null || closure.probeAt > now) continue;
+    closure.probeAt = now + (closure.reason === 'breaker' ? breakerProbeMs : pauseProbeMs);
+  }
+}

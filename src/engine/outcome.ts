@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import { FAULTS, type FaultRecord } from '../contracts/fault.ts';
+import type { Outcome, OutcomeDraft } from '../contracts/journal.ts';
+import type { Draft, Mapped, Skipped } from '../contracts/mapper.ts';
+import type { Operation } from '../contracts/target.ts';
+
+/** What the engine knows of a target's operation; null where there is none of that name. */
+export type FindOperation = (target: string, operation: string) => Operation | null;
+
+/** What every outcome without drafts has in common. */
+const nothing = { mappingVersion: null, statements: [], drafts: [], skipped: [], faults: [] } as const;
+
+/** Stored, to be mapped from there. */
+export const RECEIVED: Outcome = { ...nothing, state: 'received' };
+
+export function refusedOutcome(fault: FaultRecord): Outcome {
+  return { ...nothing, state: 'refused', faults: [fault] };
+}
+
+export function skippedOutcome(reason: string): Outcome {
+  return { ...nothing, state: 'skipped', skipped: [{ reason, at: null }] };
+}
+
+/** The mapper threw: nobody knows what the message says, so a person looks at it. */
+export function brokenOutcome(mappingVersion: string, detail: string): Outcome {
+  return { ...nothing, state: 'held', mappingVersion, faults: [{ code: 'internal', at: null, where: null, detail }] };
+}
+
+/**
+ * The state a message earns by what the mapper made of it. A fault of the message refuses it whole, before anything of
+ * it leaves; every other fault holds what it concerns, and the drafts beside it go on.
+ */
+export function mappedToOutcome(
+  mapped: Mapped,
+  mappingVersion: string,
+  parties: readonly string[],
+  findOperation: FindOperation,
+): Outcome {
+  if (mapped.faults.some(isOfMessage)) {
+    // What a refused message states is not taken either: its mended successor must not find itself known already.
+    return { ...nothing, state: 'refused', mappingVersion, skipped: mapped.skipped, faults: mapped.faults };
+  }
+  const drafts = mapped.drafts.map((draft) => readyDraft(draft, parties, findOperation));
+  const faults = [...mapped.faults, ...drafts.flatMap((draft) => draft.held ?? [])];
+  const rest = { mappingVersion, statements: mapped.statements, drafts, skipped: mapped.skipped, faults };
+  if (faults.length > 0) return { ...rest, state: 'held' };
+  if (drafts.length > 0) return { ...rest, state: 'mapped' };
+  if (mapped.skipped.length > 0) return { ...rest, state: 'skipped' };
+  if (mapped.statements.length > 0) return { ...rest, state: 'mapped' };
+  const noResults: Skipped = { reason: 'no-results', at: null };
+  return { ...rest, state: 'skipped', skipped: [noResults] };
+}
+
+/**
+ * Gives a draft its operation's rules. A draft that names what the channel may not use is held: the mapper's word is
+ * never enough to send under a party the channel does not list.
+ */
+export function readyDraft(draft: Draft, parties: readonly string[], findOperation: FindOperation): OutcomeDraft {
+  const operation = findOperation(draft.target, draft.operation);
+  const held = (code: 'mapping-incomplete' | 'party-not-permitted', detail: string): FaultRecord => ({
+    code,
+    at: null,
+    where: null,
+    detail,
+  });
+  if (operation === null) {
+    const fault = held('mapping-incomplete', `no operation ${draft.operation} at target ${draft.target}`);
+    return { ...draft, inDoubt: 'hold', onCorrection: 'hold', held: fault };
+  }
+  const { inDoubt, onCorrection } = operation;
+  const permitted = parties.includes(draft.party);
+  return { ...draft, inDoubt, onCorrection, held: permitted ? null : held('party-not-permitted', draft.party) };
+}
+
+/** True where the sender has to mend something. */
+export function isOfMessage(fault: FaultRecord): boolean {
+  return FAULTS[fault.code].blame === 'message';
+}
+
+/** Hex SHA-256: with the channel, what makes two messages the same. */
+export function hashContent(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

@@ -1,0 +1,71 @@
+import type { Source } from '../contracts/source.ts';
+import type { Target } from '../contracts/target.ts';
+import type { CharsetPolicy } from '../hl7/charset.ts';
+
+/** A channel as the engine sees it. */
+export interface Channel {
+  readonly name: string;
+  readonly source: Source;
+  /** Ids of the parties it may speak for. */
+  readonly parties: readonly string[];
+  /** How its senders' character set is found. */
+  readonly charset: CharsetPolicy;
+  /** When its senders are answered; see `reply.ts`. */
+  readonly acknowledge: Acknowledge;
+}
+
+/** `taken`: once the message is on disk and the mapping has accepted it. */
+export type Acknowledge = 'taken';
+
+/** A target with the limits the engine keeps for it. */
+export interface TargetPlace {
+  readonly name: string;
+  readonly target: Target;
+  readonly limits: TargetLimits;
+}
+
+export interface TargetLimits {
+  /** Attempts at the same time for one party. */
+  readonly concurrency: number;
+  /** After this long an attempt is aborted. */
+  readonly timeoutMs: number;
+  readonly retry: RetryLimits;
+  readonly giveUp: GiveUpLimits;
+  /** This many different deliveries failing in a row open the breaker of a (target, party). */
+  readonly breakAfterDeliveries: number;
+  /** While a breaker is open, one delivery is tried this often. */
+  readonly breakerProbeMs: number;
+  /** While a party or an operation is paused, one delivery is tried this often. */
+  readonly pauseProbeMs: number;
+}
+
+export interface RetryLimits {
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
+export interface GiveUpLimits {
+  /** Failures seen while others succeeded. */
+  readonly afterFailures: number;
+  /** Time from the first of them. */
+  readonly afterMs: number;
+}
+
+export const TARGET_LIMITS: TargetLimits = {
+  concurrency: 4,
+  timeoutMs: 30_000,
+  retry: { minMs: 1_000, maxMs: 15 * 60_000 },
+  giveUp: { afterFailures: 5, afterMs: 24 * 3_600_000 },
+  breakAfterDeliveries: 5,
+  breakerProbeMs: 15_000,
+  pauseProbeMs: 5 * 60_000,
+};
+
+export interface EngineSettings {
+  /** Larger messages are stored before they are mapped. */
+  readonly storeFirstBytes: number;
+  /** How long a stop waits for attempts under way before it aborts them. */
+  readonly graceMs: number;
+}
+
+export const ENGINE_SETTINGS: EngineSettings = { storeFirstBytes: 1_000_000, graceMs: 10_000 };
