@@ -1,0 +1,290 @@
+import { isCalendarDate, readPersonNumber } from './person-number.ts';
+
+export type Submitting = 'observation' | 'recovery';
+export type TestKind = 'naat' | 'rat';
+
+/** A person as the caller stated them. */
+export type Subject =
+  | { readonly number: string; readonly birthDate: string }
+  | { readonly number: null; readonly family: string; readonly given: readonly string[]; readonly birthDate: string };
+
+/** What a request that keeps every rule says. */
+export interface Submission {
+  readonly identifier: string;
+  readonly kind: TestKind;
+  readonly subject: Subject;
+  /** RFC 3339 as it came. */
+  readonly sampledAt: string;
+  /** Contained Organization.name; null = no performer. */
+  readonly site: string | null;
+  /** JRC device id (RAT); null = none. */
+  readonly deviceId: string | null;
+  /** Test or manufacturer name (NAAT); null = none. */
+  readonly deviceName: string | null;
+}
+
+export interface SubmissionRules {
+  /** JRC ids that are taken; null = any digits. */
+  readonly devices: ReadonlySet<string> | null;
+  /** ms since the epoch against which ages of samples are judged; null = they are not. */
+  readonly today: number | null;
+}
+
+export const CODES = {
+  loinc: 'http://loinc.org',
+  snomed: 'http://snomed.info/sct',
+  naat: 'LP6464-4',
+  rat: 'LP217198-3',
+  covid19: '840539006',
+  negative: '260415000',
+  positive: '260373001',
+  personnummer: 'http://electronichealth.se/identifier/personnummer',
+  samordningsnummer: 'http://electronichealth.se/identifier/samordningsnummer',
+  ratDevice: 'https://covid-19-diagnostics.jrc.ec.europa.eu/devices/hsc-common-recognition-rat',
+} as const;
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** The certificate identifier may have 80 characters, of which the service adds at most 42. */
+const MAX_IDENTIFIER = 38;
+
+type Json = Record<string, unknown>;
+
+/**
+ * Holds a request body against the rules of the reconstructed specification (§3.2, §5) and reads it.
+ * @returns what it says, or every rule it breaks as `Observation.status: must be final`; no value is repeated.
+ */
+export function readSubmission(
+  body: unknown,
+  submitting: Submitting,
+  rules: SubmissionRules,
+): { submission: Submission } | { violations: string[] } {
+  const violations: string[] = [];
+  const demand = (ok: boolean, at: string, rule: string): boolean => {
+    if (!ok) violations.push(`${at}: ${rule}`);
+    return ok;
+  };
+  if (!isObject(body)) return { violations: ['Observation: must be a JSON object'] };
+
+  demand(body.resourceType === 'Observation', 'Observation.resourceType', 'must be Observation');
+  demandKeys(demand, body, 'Observation', TOP_KEYS);
+  demand(body.id === undefined || isText(body.id), 'Observation.id', 'must be a string');
+  demand(body.status === 'final', 'Observation.status', 'must be final');
+
+  const identifier = readIdentifier(demand, body.identifier);
+  const kind = readKind(demand, body.code);
+  readResult(demand, body.valueCodeableConcept, submitting);
+  demand(
+    submitting === 'observation' || kind !== 'rat',
+    'Observation.code',
+    'a recovery certificate needs a nucleic acid amplification test',
+  );
+  const sampledAt = readSampledAt(demand, body.effectiveDateTime, submitting, rules.today);
+
+  const contained = readContained(demand, body.contained);
+  const used = new Set<string>();
+  const follow = (reference: unknown, at: string, type: string): Json | null => {
+    const id = isObject(reference) && isText(reference.reference) ? reference.reference : '';
+    const found = id.startsWith('#') ? contained.get(id.slice(1)) : undefined;
+    used.add(id.slice(1));
+    return demand(found?.resourceType === type, at, `must refer to a contained ${type}`) ? (found ?? null) : null;
+  };
+
+  const patient = follow(body.subject, 'Observation.subject', 'Patient');
+  const subject = patient === null ? null : readPatient(demand, patient);
+  const site = readSite(demand, body.performer, kind === 'naat' && submitting === 'observation', follow);
+  const device = readDevice(demand, body.device, kind, follow, rules.devices);
+  for (const id of contained.keys())
+    demand(used.has(id), 'Observation.contained', 'every contained resource must be referred to');
+
+  if (violations.length > 0 || identifier === null || kind === null || subject === null || sampledAt === null) {
+    return { violations };
+  }
+  return { submission: { identifier, kind, subject, sampledAt, site, ...device } };
+}
+
+type Demand = (ok: boolean, at: string, rule: string) => boolean;
+type Follow = (reference: unknown, at: string, type: string) => Json | null;
+
+const TOP_KEYS = [
+  ...['resourceType', 'id', 'meta', 'contained', 'identifier', 'status', 'code', 'subject', 'effectiveDateTime'],
+  ...['performer', 'valueCodeableConcept', 'device'],
+];
+
+function demandKeys(demand: Demand, value: Json, at: string, allowed: readonly string[]): void {
+  for (const key of Object.keys(value)) {
+    // A name the caller made up may hold anything, so it is not repeated.
+    demand(allowed.includes(key), at, `takes only ${allowed.join(', ')}`);
+  }
+}
+
+function readIdentifier(demand: Demand, value: unknown): string | null {
+  const at = 'Observation.identifier';
+  if (!demand(isList(value) && value.length === 1 && isObject(value[0]), at, 'must be exactly one')) return null;
+  const only = (value as Json[])[0] ?? {};
+  demandKeys(demand, only, `${at}[0]`, ['use', 'value']);
+  demand(only.use === undefined || only.use === 'temp', `${at}[0].use`, 'must be temp');
+  const ok = isText(only.value) && /^[0-9A-Z]+$/.test(only.value) && only.value.length <= MAX_IDENTIFIER;
+  return demand(ok, `${at}[0].value`, `must be 1 to ${MAX_IDENTIFIER} characters of 0-9 A-Z`)
+    ? String(only.value)
+    : null;
+}
+
+function readKind(demand: Demand, value: unknown): TestKind | null {
+  const codings = readCodings(value);
+  const at = 'Observation.code.coding';
+  const two = demand(codings.length === 2, at, 'must be exactly two: LOINC test type and SNOMED disease');
+  const disease = codings.some((one) => one.system === CODES.snomed && one.code === CODES.covid19);
+  demand(disease, at, `must hold the disease ${CODES.covid19} of ${CODES.snomed}`);
+  const type = codings.find((one) => one.system === CODES.loinc)?.code;
+  const known = type === CODES.naat || type === CODES.rat;
+  demand(known, at, `must hold a test type of ${CODES.loinc}: ${CODES.naat} or ${CODES.rat}`);
+  return two && known ? (type === CODES.naat ? 'naat' : 'rat') : null;
+}
+
+function readResult(demand: Demand, value: unknown, submitting: Submitting): void {
+  const codings = readCodings(value);
+  const expected = submitting === 'observation' ? CODES.negative : CODES.positive;
+  const ok = codings.length === 1 && codings[0]?.system === CODES.snomed && codings[0].code === expected;
+  const word =
+    submitting === 'observation' ? 'a test certificate needs a negative' : 'a recovery certificate needs a positive';
+  demand(ok, 'Observation.valueCodeableConcept.coding', `${word} result: ${expected} of ${CODES.snomed}`);
+}
+
+function readSampledAt(demand: Demand, value: unknown, submitting: Submitting, today: number | null): string | null {
+  const at = 'Observation.effectiveDateTime';
+  const form = /^(\d{4}-\d{2}-\d{2})T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-](0\d|1[0-4]):[0-5]\d)$/;
+  const text = isText(value) ? value : '';
+  const date = form.exec(text)?.[1];
+  if (!demand(date !== undefined && isCalendarDate(date), at, 'must be a date, a time and a zone offset')) return null;
+  if (today === null) return text;
+  const ageMs = today - Date.parse(text);
+  demand(ageMs >= 0, at, 'must not be in the future');
+  if (submitting === 'observation') demand(ageMs < 72 * HOUR_MS, at, 'must be less than 72 hours ago');
+  else {
+    const days = Math.floor(today / DAY_MS) - Math.floor(Date.parse(`${date}T00:00:00Z`) / DAY_MS);
+    demand(days >= 11, at, 'must be at least 11 days ago');
+    demand(days <= 180, at, 'must be at most 180 days ago');
+  }
+  return text;
+}
+
+function readContained(demand: Demand, value: unknown): Map<string, Json> {
+  const found = new Map<string, Json>();
+  if (!demand(isList(value) && value.length > 0, 'Observation.contained', 'must be a list of resources')) return found;
+  for (const one of value as unknown[]) {
+    const id = isObject(one) && isText(one.id) ? one.id : '';
+    if (demand(id !== '' && !found.has(id), 'Observation.contained', 'each resource must have an id of its own')) {
+      found.set(id, one as Json);
+    }
+  }
+  return found;
+}
+
+function readPatient(demand: Demand, patient: Json): Subject | null {
+  return patient.identifier === undefined ? readNamedPatient(demand, patient) : readNumberedPatient(demand, patient);
+}
+
+function readNumberedPatient(demand: Demand, patient: Json): Subject | null {
+  demandKeys(demand, patient, 'Patient with identifier', ['resourceType', 'id', 'meta', 'identifier', 'contact']);
+  const list = patient.identifier;
+  const at = 'Patient.identifier';
+  if (!demand(isList(list) && list.length === 1 && isObject(list[0]), at, 'must be exactly one')) return null;
+  const only = (list as Json[])[0] ?? {};
+  const systems: unknown[] = [CODES.personnummer, CODES.samordningsnummer];
+  if (!demand(systems.includes(only.system), `${at}[0].system`, `must be ${systems.join(' or ')}`)) return null;
+  const number = isText(only.value) ? readPersonNumber(only.value) : null;
+  const good = demand(number !== null, `${at}[0].value`, 'must be 12 digits with a valid date and check digit');
+  if (!good || number === null) return null;
+  demand(only.system === CODES[number.kind], `${at}[0].system`, 'must be that of the number’s kind');
+  return { number: String(only.value), birthDate: number.birthDate };
+}
+
+function readNamedPatient(demand: Demand, patient: Json): Subject | null {
+  demandKeys(demand, patient, 'Patient without identifier', [
+    'resourceType',
+    'id',
+    'meta',
+    'name',
+    'birthDate',
+    'contact',
+  ]);
+  const name = isList(patient.name) && isObject(patient.name[0]) ? patient.name[0] : {};
+  const given = isList(name.given) ? name.given : [];
+  const birthDate = isText(patient.birthDate) ? patient.birthDate : '';
+  const named = demand(isText(name.family), 'Patient.name[0].family', 'is required without an identifier');
+  const called = demand(given.length > 0 && given.every(isText), 'Patient.name[0].given', 'must be a list of names');
+  const born = demand(isCalendarDate(birthDate), 'Patient.birthDate', 'must be YYYY-MM-DD without an identifier');
+  return named && called && born
+    ? { number: null, family: String(name.family), given: given as string[], birthDate }
+    : null;
+}
+
+function readSite(demand: Demand, value: unknown, required: boolean, follow: Follow): string | null {
+  const at = 'Observation.performer';
+  if (value === undefined) {
+    demand(!required, at, 'is required for a nucleic acid amplification test');
+    return null;
+  }
+  if (!demand(isList(value) && value.length === 1, at, 'must be exactly one')) return null;
+  const organization = follow((value as unknown[])[0], at, 'Organization');
+  if (organization === null) return null;
+  demandKeys(demand, organization, 'Organization', ['resourceType', 'id', 'meta', 'name']);
+  const ok = isText(organization.name) && organization.name.length <= 80;
+  return demand(ok, 'Organization.name', 'must be 1 to 80 characters') ? String(organization.name) : null;
+}
+
+function readDevice(
+  demand: Demand,
+  value: unknown,
+  kind: TestKind | null,
+  follow: Follow,
+  devices: ReadonlySet<string> | null,
+): { deviceId: string | null; deviceName: string | null } {
+  const none = { deviceId: null, deviceName: null };
+  if (value === undefined) {
+    demand(kind !== 'rat', 'Observation.device', 'is required for a rapid antigen test');
+    return none;
+  }
+  const device = follow(value, 'Observation.device', 'Device');
+  if (device === null) return none;
+  if (kind === 'naat') return { ...none, deviceName: readDeviceName(demand, device) };
+  demandKeys(demand, device, 'Device of a rapid antigen test', [
+    'resourceType',
+    'id',
+    'meta',
+    'identifier',
+    'deviceName',
+  ]);
+  const list = isList(device.identifier) ? device.identifier : [];
+  const only = isObject(list[0]) ? list[0] : {};
+  demand(
+    list.length === 1 && only.system === CODES.ratDevice,
+    'Device.identifier',
+    `must be exactly one of ${CODES.ratDevice}`,
+  );
+  const id = isText(only.value) ? only.value : '';
+  demand(/^\d{1,10}$/.test(id), 'Device.identifier[0].value', 'must be the digits of a JRC device id');
+  demand(devices === null || devices.has(id), 'Device.identifier[0].value', 'is not on the EU common list');
+  return { ...none, deviceId: id };
+}
+
+function readDeviceName(demand: Demand, device: Json): string | null {
+  const noId = 'a nucleic acid amplification test is named, its device id must not be used';
+  demand(device.identifier === undefined, 'Device.identifier', noId);
+  demandKeys(demand, device, 'Device', ['resourceType', 'id', 'meta', 'deviceName', 'identifier']);
+  const list = isList(device.deviceName) ? device.deviceName : [];
+  const only = isObject(list[0]) ? list[0] : {};
+  demand(list.length === 1 && only.type === 'manufacturer-name', 'Device.deviceName', 'must be one manufacturer-name');
+  const ok = isText(only.name) && only.name.length <= 80;
+  return demand(ok, 'Device.deviceName[0].name', 'must be 1 to 80 characters') ? String(only.name) : null;
+}
+
+function readCodings(value: unknown): Json[] {
+  return isObject(value) && isList(value.coding) ? value.coding.filter(isObject) : [];
+}
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isList = (value: unknown): value is unknown[] => Array.isArray(value);
+const isText = (value: unknown): value is string => typeof value === 'string' && value.trim() !== '';
