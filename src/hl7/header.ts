@@ -114,16 +114,17 @@ function readDelimiters(segment: string): Delimiters {
   const all = field + encoding;
   const areUsable = /^[!-/:-@[-`{-~]{2,6}$/.test(all) && new Set(all).size === all.length;
   if (!areUsable) throw new Fault('not-hl7', { at: 'MSH-2' });
-  const [component = '', repetition = all.includes('~') ? '' : '~', escape, subcomponent, truncation] = encoding;
-  // An MSH-2 of one character that is "~" leaves nothing to separate repetitions with.
-  if (repetition === '') throw new Fault('not-hl7', { at: 'MSH-2' });
+  const component = encoding[0] ?? '';
+  // An MSH-2 of one character leaves repetitions the usual one, unless that is taken.
+  const repetition = encoding[1] ?? '~';
+  if (encoding.length === 1 && all.includes('~')) throw new Fault('not-hl7', { at: 'MSH-2' });
   return {
     field,
     component,
     repetition,
-    escape: escape ?? null,
-    subcomponent: subcomponent ?? null,
-    truncation: truncation ?? null,
+    escape: encoding[2] ?? null,
+    subcomponent: encoding[3] ?? null,
+    truncation: encoding[4] ?? null,
   };
 }
 
