@@ -1,0 +1,14 @@
+/**
+ * A number that leaves with exactly these digits: JavaScript would write `1.50` as `1.5`, and FHIR's decimals tell
+ * the two apart. `JSON.stringify` writes it as it is.
+ * @param digits a JSON number
+ * @throws SyntaxError if it is none
+ */
+export function exactNumber(digits: string): object {
+  return (JSON as unknown as { rawJSON(text: string): object }).rawJSON(digits);
+}
+
+/** A body as it is sent: compact JSON in UTF-8, keys in the order they were set. */
+export function toJsonBytes(body: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(body));
+}

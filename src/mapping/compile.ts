@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import type { CharsetPolicy } from '../hl7/charset.ts';
+import { createMapper, type ExplainingMapper, type MappedChannel } from './mapper.ts';
+import { compileMapping, type MessageMapping } from './mapping.ts';
+import { keepProblem, type Problem, suggest } from './problem.ts';
+import type { PartyFacts } from './scope.ts';
+import type { MappingSetup } from './setup.ts';
+import { compileTable, type Table } from './table.ts';
+import { parseYaml, type SourceFile, type YamlNode } from './yaml-node.ts';
+
+/** A channel as its mappings see it. */
+export interface ChannelSetup {
+  readonly name: string;
+  /** Names of message mappings. */
+  readonly mappings: readonly string[];
+  /** Ids of the parties it may speak for. */
+  readonly parties: readonly string[];
+  readonly charset: CharsetPolicy;
+  /** Goes before the mapping's own zone; null = the mapping's. */
+  readonly zone: string | null;
+  /** The channel's `with:`; null = none. */
+  readonly overrides: YamlNode | null;
+  /** Where the channel names its mappings, for problems; null = nowhere a person could look. */
+  readonly node: YamlNode | null;
+}
+
+export interface CompileSetup {
+  readonly channels: readonly ChannelSetup[];
+  readonly operations: Readonly<Record<string, readonly string[]>>;
+  readonly parties: readonly PartyFacts[];
+  /** The installation's secret; identifiers and keys are derived with it. */
+  readonly secret: Uint8Array;
+}
+
+export interface Compiled {
+  /** null where there are problems. */
+  readonly mapper: ExplainingMapper | null;
+  readonly problems: readonly Problem[];
+  /** The mappings of each channel, for their `tests`. */
+  readonly channels: ReadonlyMap<string, MappedChannel>;
+}
+
+/** Compiles all mapping files for all channels. Pure: equal files and setup give a mapper of equal version. */
+export function compileMappings(files: readonly SourceFile[], setup: CompileSetup): Compiled {
+  const problems: Problem[] = [];
+  const parts = sortFiles(files, problems);
+  const channels = new Map<string, MappedChannel>();
+  for (const channel of setup.channels) {
+    const mappings = channel.mappings.flatMap((name) => compileFor(channel, name, parts, setup, problems));
+    channels.set(channel.name, { name: channel.name, mappings, charset: channel.charset });
+  }
+  compileUnused(parts, setup, problems);
+  const unique = [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+  unique.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line || a.column - b.column);
+  const mapper = unique.length === 0 ? createMapper(versionOf(files, setup), channels) : null;
+  return { mapper, problems: unique, channels };
+}
+
+interface Parts {
+  readonly messages: Map<string, YamlNode>;
+  readonly resources: Map<string, YamlNode>;
+  readonly tables: Map<string, Table>;
+}
+
+/** What a file is, its first key says: mapping, resource or table. */
+function sortFiles(files: readonly SourceFile[], problems: Problem[]): Parts {
+  const parts: Parts = { messages: new Map(), resources: new Map(), tables: new Map() };
+  const tableNodes = new Map<string, YamlNode>();
+  for (const file of files) {
+    const { root, problems: found } = parseYaml(file);
+    problems.push(...found);
+    if (root === null) continue;
+    keepProblem(problems, () => place(root, parts, tableNodes), undefined);
+  }
+  for (const [name, node] of tableNodes) {
+    const table = keepProblem(problems, () => compileTable(node), null);
+    if (table !== null) parts.tables.set(name, table);
+  }
+  return parts;
+}
+
+function place(root: YamlNode, parts: Parts, tables: Map<string, YamlNode>): void {
+  const entries = root.entries();
+  for (const [kind, of] of [
+    ['mapping', parts.messages],
+    ['resource', parts.resources],
+    ['table', tables],
+  ] as const) {
+    const entry = entries.get(kind);
+    if (entry === undefined) continue;
+    const name = entry.value.text(`the ${kind}’s name`);
+    const other = of.get(name);
+    if (other !== undefined) entry.value.fail(`There is a ${kind} "${name}" already, in ${other.where}`);
+    of.set(name, root);
+    return;
+  }
+  root.fail('A mapping file begins with mapping:, resource: or table: and its name');
+}
+
+function compileFor(
+  channel: ChannelSetup,
+  name: string,
+  parts: Parts,
+  setup: CompileSetup,
+  problems: Problem[],
+): MessageMapping[] {
+  const root = parts.messages.get(name);
+  if (root === undefined) {
+    const message = `Channel ${channel.name}: there is no mapping "${name}"`;
+    const hint = suggest(name, parts.messages.keys());
+    problems.push(channel.node?.problem(message, hint) ?? { file: name, line: 1, column: 1, message, hint });
+    return [];
+  }
+  const mapping = keepProblem(
+    problems,
+    () => compileMapping(root, mappingSetup(parts, setup, channel, problems)),
+    null,
+  );
+  return mapping === null ? [] : [mapping];
+}
+
+/** Mappings no channel uses are compiled too, so that a mistake in them shows before they are needed. */
+function compileUnused(parts: Parts, setup: CompileSetup, problems: Problem[]): void {
+  const used = new Set(setup.channels.flatMap(({ mappings }) => mappings));
+  for (const [name, root] of parts.messages) {
+    if (!used.has(name))
+      keepProblem(problems, () => compileMapping(root, mappingSetup(parts, setup, null, problems)), null);
+  }
+}
+
+function mappingSetup(
+  parts: Parts,
+  setup: CompileSetup,
+  channel: ChannelSetup | null,
+  problems: Problem[],
+): MappingSetup {
+  return {
+    tables: parts.tables,
+    resources: parts.resources,
+    problems,
+    operations: setup.operations,
+    parties: setup.parties,
+    permitted: channel?.parties ?? [],
+    overrides: channel?.overrides ?? null,
+    zone: channel?.zone ?? null,
+    secret: setup.secret,
+  };
+}
+
+function versionOf(files: readonly SourceFile[], setup: CompileSetup): string {
+  const hash = createHash('sha256');
+  for (const file of [...files].sort((a, b) => a.path.localeCompare(b.path)))
+    hash.update(`${file.path}\0${file.text}\0`);
+  const channels = setup.channels.map(({ overrides, node: _, ...rest }) => ({
+    ...rest,
+    with: overrides?.literal() ?? null,
+  }));
+  hash.update(JSON.stringify([channels, setup.operations, setup.parties]));
+  return hash.digest('hex').slice(0, 16);
+}

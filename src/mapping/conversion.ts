@@ -1,0 +1,109 @@
+import { Fault } from '../contracts/fault.ts';
+import { exactNumber } from '../fhir/json.ts';
+import {
+  type DateTime,
+  findOffset,
+  formatDate,
+  formatDateTime,
+  isAtLeast,
+  type Precision,
+  parseDateTime,
+  toInstant,
+} from '../hl7/datetime.ts';
+import { readPart } from '../hl7/path.ts';
+import { type Found, foundText, type Run } from './scope.ts';
+
+/** Options a rule may give beside `as`. */
+export interface ConversionOptions {
+  /** The least precise time that will do. */
+  readonly precision: Precision | null;
+  /** What a local time means that the clock change skips or repeats. */
+  readonly overlap: 'refuse' | 'earlier' | 'later';
+}
+
+/** @throws Fault where the value does not fit; the fault bears the location */
+type Convert = (found: Found, run: Run, options: ConversionOptions, where: string) => unknown;
+
+/**
+ * What stands behind `as:`. Each takes what was found and gives a JSON value, or null where nothing is left of it.
+ * Numbers keep their digits (`1.50` leaves as `1.50`) and times their precision.
+ */
+export const CONVERSIONS = {
+  /** The whole text, unescaped; outer spaces go. */
+  string: (found, run) => foundText(found, run).trim() || null,
+  /** As `string`, in capitals. */
+  upper: (found, run) => foundText(found, run).trim().toUpperCase() || null,
+  /** The first component. */
+  code: (found, run) => firstPart(found, run) || null,
+  /** FHIR date: year, year and month, or the day. */
+  date: (found, run, options, where) => formatDate(readDateTime(found, run, options, where)),
+  /** FHIR dateTime with offset. */
+  dateTime: (found, run, options, where) => {
+    const value = readDateTime(found, run, options, where);
+    return formatDateTime(value, offsetOf(value, found, run, options, where));
+  },
+  /** UTC in a form that sorts: `2021-11-24T09:15:00.000Z`. */
+  instant: (found, run, options, where) => {
+    const value = readDateTime(found, run, options, where);
+    return new Date(toInstant(value, offsetOf(value, found, run, options, where))).toISOString();
+  },
+  /** A number with all its digits. */
+  decimal: (found, run, _options, where) => {
+    const text = firstPart(found, run);
+    if (!/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text))
+      throw new Fault('value-unmapped', { at: found.at, where, detail: 'number' });
+    return exactNumber(tidyNumber(text));
+  },
+  integer: (found, run, _options, where) => {
+    const text = firstPart(found, run);
+    if (!/^[+-]?\d{1,15}$/.test(text)) throw new Fault('field-type', { at: found.at, where, detail: 'integer' });
+    return Number(text);
+  },
+  /** Table 0136: Y and N. */
+  boolean: (found, run, _options, where) => {
+    const text = firstPart(found, run).toUpperCase();
+    if (text !== 'Y' && text !== 'N') throw new Fault('field-type', { at: found.at, where, detail: 'Y or N' });
+    return text === 'Y';
+  },
+} as const satisfies Record<string, Convert>;
+
+export type ConversionName = keyof typeof CONVERSIONS;
+
+function firstPart(found: Found, run: Run): string {
+  if (found.cell === null) return foundText(found, run).trim();
+  const raw = found.cell.component === null ? readPart(found.cell.raw, 1, null, run.message) : found.cell.raw;
+  return foundText({ ...found, cell: { ...found.cell, raw } }, run).trim();
+}
+
+function readDateTime(found: Found, run: Run, options: ConversionOptions, where: string): DateTime {
+  const value = parseDateTime(firstPart(found, run));
+  if (value === null) throw new Fault('field-type', { at: found.at, where, detail: 'date-time' });
+  if (options.precision !== null && !isAtLeast(value.precision, options.precision)) {
+    throw new Fault('field-type', { at: found.at, where, detail: `date-time to the ${options.precision}` });
+  }
+  return value;
+}
+
+/** Minutes east of UTC; 0 where the value bears its own offset or is only a date. */
+function offsetOf(value: DateTime, found: Found, run: Run, options: ConversionOptions, where: string): number {
+  if (value.offsetMinutes !== null) return value.offsetMinutes;
+  const offset = findOffset(value, run.zone);
+  if (offset.kind === 'one') return offset.offsetMinutes;
+  const isDate = !isAtLeast(value.precision, 'minute');
+  if (options.overlap === 'refuse' && !isDate) {
+    throw new Fault(offset.kind === 'gap' ? 'time-zone-gap' : 'time-zone-overlap', {
+      at: found.at,
+      where,
+      detail: run.zone,
+    });
+  }
+  return options.overlap === 'later' ? offset.later : offset.earlier;
+}
+
+/** JSON allows neither a plus sign, nor leading zeros, nor a bare point; the digits that count stay. */
+function tidyNumber(text: string): string {
+  const [, sign = '', whole = '', fraction] = /^([+-]?)(\d*)(?:\.(\d*))?$/.exec(text) ?? [];
+  const digits = whole.replace(/^0+(?=\d)/, '') || '0';
+  const tail = fraction === undefined || fraction === '' ? '' : `.${fraction}`;
+  return `${sign === '-' ? '-' : ''}${digits}${tail}`;
+}

@@ -1,0 +1,58 @@
+import { keepProblem, suggest } from './problem.ts';
+import { compileRule, compileWhen, type Evaluate, type Surroundings } from './rule.ts';
+import { compileSchedule, type Schedule } from './schedule.ts';
+import type { Scope } from './scope.ts';
+import type { MappingSetup } from './setup.ts';
+import type { YamlNode } from './yaml-node.ts';
+
+/** One entry of `deliver:` or `then:`. */
+export interface Deliver {
+  readonly target: string;
+  readonly operation: string;
+  readonly holds: ((scope: Scope) => boolean) | null;
+  readonly notBefore: Schedule | null;
+  readonly notAfter: Schedule | null;
+  readonly body: Evaluate;
+  readonly where: string;
+  readonly followUps: readonly Deliver[];
+}
+
+/** Compiles `deliver:` or `then:`; an entry with a problem is noted and left out. */
+export function compileDeliveries(node: YamlNode, around: Surroundings, setup: MappingSetup): Deliver[] {
+  return node.items().flatMap((item) => keepProblem(setup.problems, () => compileDelivery(item, around, setup), []));
+}
+
+function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSetup): Deliver[] {
+  const keys = node.keys(['to', 'when', 'notBefore', 'notAfter', 'body', 'then', 'optional', 'because']);
+  const to = keys.get('to') ?? node.fail('to: target/operation is needed');
+  const [target = '', operation = ''] = to.text('target/operation').split('/');
+  const operations = setup.operations[target];
+  const isOptional = keys.get('optional')?.flag() ?? false;
+  if (operations === undefined) {
+    if (isOptional) return [];
+    return to.fail(`No target "${target}" is configured`, suggest(target, Object.keys(setup.operations)));
+  }
+  if (!operations.includes(operation))
+    to.fail(
+      `The target ${target} has no operation "${operation}"`,
+      suggest(operation, operations) ?? operations.join(', '),
+    );
+  const schedule = (key: 'notBefore' | 'notAfter') => {
+    const at = keys.get(key);
+    return at === undefined ? null : compileSchedule(at, around);
+  };
+  const when = keys.get('when');
+  const then = keys.get('then');
+  return [
+    {
+      target,
+      operation,
+      holds: when === undefined ? null : compileWhen(when, around),
+      notBefore: schedule('notBefore'),
+      notAfter: schedule('notAfter'),
+      body: compileRule(keys.get('body') ?? node.fail('body: … is needed'), around),
+      where: node.where,
+      followUps: then === undefined ? [] : compileDeliveries(then, around, setup),
+    },
+  ];
+}

@@ -1,0 +1,125 @@
+import { Fault } from '../../contracts/fault.ts';
+import { readPart } from '../../hl7/path.ts';
+import type { FunctionCall } from '../functions.ts';
+import { type Found, foundText } from '../scope.ts';
+
+/** Who the identifiers of PID-3 say a person is, as far as Swedish numbering goes. */
+export interface SwedishIdentity {
+  /** `reserve` = a reserve number only; `none` = no Swedish number at all. */
+  readonly kind: 'personnummer' | 'samordningsnummer' | 'reserve' | 'none';
+  /** 12 digits for the first two kinds, else null. */
+  readonly number: string | null;
+  /** Names the person for lanes and result keys: the best identifier there is with its kind or authority; null = none. */
+  readonly key: string | null;
+}
+
+type Kind = 'personnummer' | 'samordningsnummer' | 'reserve' | 'local';
+
+interface Identifier {
+  readonly kind: Kind;
+  readonly value: string;
+  readonly authority: string;
+  readonly at: string | null;
+}
+
+/**
+ * Reads Swedish person identities out of CX identifiers. The table says what an authority's OID (CX.4.2), its
+ * namespace (CX.4.1) or the type code (CX.5) stands for: `national`, `personnummer`, `samordningsnummer`, `reserve` or
+ * `local`; where none has a row, the value's shape decides. Whatever the sender calls it, day 61–91 is a
+ * samordningsnummer. Check digits are verified.
+ * @throws Fault `check-digit` · `field-type` (ten digits: the century would be a guess) · `identities-disagree`
+ * @see SKV 704 (personnummer), SKV M 2010:3 (samordningsnummer), Inera "Lokala Reservidn" 1.2
+ */
+export function readSwedishIdentity(call: FunctionCall): SwedishIdentity {
+  const identifiers = call.found.map((found) => readIdentifier(found, call)).filter((found) => found !== null);
+  const national = identifiers.filter(({ kind }) => kind === 'personnummer' || kind === 'samordningsnummer');
+  const [first] = national;
+  const other = national.find(({ value }) => value !== first?.value);
+  if (other !== undefined) throw new Fault('identities-disagree', { at: other.at, where: call.where });
+  if (first !== undefined) {
+    return { kind: first.kind as 'personnummer', number: first.value, key: `${first.kind}:${first.value}` };
+  }
+  const reserve = identifiers.find(({ kind }) => kind === 'reserve');
+  const best = reserve ?? identifiers[0];
+  const key = best === undefined ? null : `${best.kind}:${best.authority}:${best.value}`;
+  return { kind: reserve === undefined ? 'none' : 'reserve', number: null, key };
+}
+
+function readIdentifier(found: Found, call: FunctionCall): Identifier | null {
+  if (found.cell === null) return null;
+  const part = (component: number, subcomponent: number | null = null) => {
+    const raw = readPart(found.cell?.raw ?? '', component, subcomponent, call.run.message);
+    return found.cell === null ? '' : foundText({ ...found, cell: { ...found.cell, raw } }, call.run).trim();
+  };
+  const written = part(1);
+  if (written === '' || written === '""') return null;
+  const [namespace, oid, type] = [part(4, 1), part(4, 2), part(5)];
+  const stated = call.table?.find([oid, namespace, type].map((code) => ({ code, system: '' })))?.value ?? null;
+  const value = written.replace(/[-+ ]/g, '').toUpperCase();
+  const at = found.at === null ? null : `${found.at}.1`;
+  const authority = oid || namespace || type;
+  const refuse = (code: 'check-digit' | 'field-type', detail: string) =>
+    new Fault(code, { at, where: call.where, detail });
+
+  if (stated === 'local') return { kind: 'local', value: written, authority, at };
+  if (stated === 'reserve') {
+    if (!isReserveNumber(value)) throw refuse('check-digit', 'reservnummer');
+    return { kind: 'reserve', value, authority, at };
+  }
+  const national = nationalKind(value);
+  if (stated === null) {
+    if (national !== null && isLuhn(value.slice(2))) return { kind: national, value, authority: '', at };
+    return { kind: 'local', value: written, authority, at };
+  }
+  // The sender says it is a national number: then it has to be one.
+  if (/^\d{10}$/.test(value)) throw refuse('field-type', 'personnummer with its century, 12 digits');
+  if (national === null) throw refuse('field-type', 'personnummer or samordningsnummer');
+  if (!isLuhn(value.slice(2))) throw refuse('check-digit', national);
+  return { kind: national, value, authority: '', at };
+}
+
+/** What twelve digits with a real date in them are; null = neither. */
+function nationalKind(value: string): 'personnummer' | 'samordningsnummer' | null {
+  const parts = /^((?:18|19|20)\d\d)(\d\d)(\d\d)\d{4}$/.exec(value);
+  if (parts === null) return null;
+  const day = Number(parts[3]);
+  const isCoordination = day > 60;
+  const date = new Date(Date.UTC(Number(parts[1]), Number(parts[2]) - 1, isCoordination ? day - 60 : day));
+  const isReal = date.getUTCMonth() === Number(parts[2]) - 1 && date.getUTCDate() === (isCoordination ? day - 60 : day);
+  if (!isReal) return null;
+  return isCoordination ? 'samordningsnummer' : 'personnummer';
+}
+
+/** Luhn's check, weights 2 and 1 from the left of ten digits. */
+function isLuhn(digits: string): boolean {
+  let sum = 0;
+  for (const [index, digit] of [...digits].reverse().entries()) {
+    const weighted = Number(digit) * (index % 2 === 0 ? 1 : 2);
+    sum += weighted > 9 ? weighted - 9 : weighted;
+  }
+  return sum % 10 === 0;
+}
+
+/** True unless the number has a form whose check digit is known, and the digit is wrong. */
+function isReserveNumber(value: string): boolean {
+  if (/^99(?:19[89]\d|2[0-2]\d\d)\d{6}$/.test(value) || /^9919\d{8}$/.test(value)) return isLuhn(value.slice(4));
+  const westernGotaland = /^(\d{8})([KMX])(\d{3})$/.exec(value);
+  if (westernGotaland !== null) {
+    const letter = { K: '5', M: '7', X: '8' }[westernGotaland[2] as 'K' | 'M' | 'X'];
+    return isLuhn(`${westernGotaland[1]?.slice(2)}${letter}${westernGotaland[3]}`);
+  }
+  if (/^\d{8}[A-Z]{2}[A-Z0-9]\d$/.test(value)) return isNationalReserveNumber(value);
+  if (/^\d{6}(?:3[2-9]|4\d|5\d)\d{4}$/.test(value)) return isLuhn(value.slice(2));
+  return /^[A-Z0-9]{4,20}$/.test(value);
+}
+
+/** Nationellt reservid: Luhn over eleven characters, letters as their ASCII value, each product's digits added. */
+function isNationalReserveNumber(value: string): boolean {
+  let sum = 0;
+  for (const [index, character] of [...value.slice(0, 11)].reverse().entries()) {
+    const number = /\d/.test(character) ? Number(character) : character.charCodeAt(0);
+    const weighted = index % 2 === 0 ? number * 2 : number;
+    sum += [...String(weighted)].reduce((total, digit) => total + Number(digit), 0);
+  }
+  return (10 - (sum % 10)) % 10 === Number(value[11]);
+}

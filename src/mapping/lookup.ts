@@ -1,0 +1,62 @@
+import { Fault } from '../contracts/fault.ts';
+import { readPart } from '../hl7/path.ts';
+import { suggest } from './problem.ts';
+import { type Found, foundText, type Scope, textOf } from './scope.ts';
+import type { LookupKey, Table } from './table.ts';
+import type { YamlNode } from './yaml-node.ts';
+
+/** @throws ProblemError */
+export function findTable(node: YamlNode, tables: ReadonlyMap<string, Table>): Table {
+  const name = node.text('a table’s name');
+  return tables.get(name) ?? node.fail(`There is no table "${name}"`, suggest(name, tables.keys()));
+}
+
+/** The keys of a rule that belong to its table. */
+export type LookupKeys = ReadonlyMap<'table' | 'onMiss' | 'default', YamlNode>;
+
+/** Compiles `table:` with its `onMiss:`; a miss is never silent. @throws ProblemError */
+export function compileLookup(
+  node: YamlNode,
+  keys: LookupKeys,
+  tables: ReadonlyMap<string, Table>,
+): (found: Found, scope: Scope) => Found | null {
+  const table = findTable(keys.get('table') ?? node, tables);
+  const hasDefault = keys.has('default');
+  const onMiss =
+    keys.get('onMiss')?.word(['keep', 'hold', 'refuse', 'default', 'nothing']) ?? (hasDefault ? 'default' : null);
+  if (onMiss === null)
+    node.fail('A table needs onMiss: keep, hold, refuse, default or nothing', 'a miss is never silent');
+  if ((onMiss === 'default') !== hasDefault) node.fail('onMiss: default and default: … belong together');
+  const fallback = keys.get('default')?.literal() ?? null;
+  const where = node.where;
+  return (found, scope) => {
+    const row = table.find(lookupKeys(found, scope));
+    if (row !== null) return { value: row.value, at: found.at, cell: null };
+    switch (onMiss) {
+      case 'keep':
+        return found;
+      case 'default':
+        return { value: fallback, at: found.at, cell: null };
+      case 'nothing':
+        return null;
+      case 'hold':
+        throw new Fault('code-unmapped', { at: found.at, where, detail: `table ${table.name}` });
+      case 'refuse':
+        throw new Fault('code-refused', { at: found.at, where, detail: `table ${table.name}` });
+    }
+  };
+}
+
+/** A whole field is asked for by both its codings (CWE.1/3 and CWE.4/6), anything else by its text. */
+function lookupKeys(found: Found, scope: Scope): LookupKey[] {
+  const { cell } = found;
+  if (cell === null || cell.component !== null) return [{ code: foundText(found, scope.run).trim(), system: '' }];
+  const part = (component: number) => {
+    const raw = readPart(cell.raw, component, null, scope.run.message);
+    return raw === '' ? '' : textOf({ ...cell, raw }, scope.run).trim();
+  };
+  return [
+    { code: part(1), system: part(3) },
+    { code: part(4), system: part(6) },
+  ];
+}

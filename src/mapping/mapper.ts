@@ -1,0 +1,136 @@
+import { Fault, type FaultRecord } from '../contracts/fault.ts';
+import type { Answered, Draft, MapContext, Mapped, Mapper } from '../contracts/mapper.ts';
+import { type CharsetPolicy, decodeText, resolveCharset } from '../hl7/charset.ts';
+import { arrangeGroups } from '../hl7/group.ts';
+import { type Header, readHeader } from '../hl7/header.ts';
+import { parseMessage } from '../hl7/message.ts';
+import type { MessageMapping, ResultOutcome } from './mapping.ts';
+import type { Run } from './scope.ts';
+import { Trail, type TrailEntry } from './trail.ts';
+
+/** A channel with the mappings compiled for it. */
+export interface MappedChannel {
+  readonly name: string;
+  readonly mappings: readonly MessageMapping[];
+  readonly charset: CharsetPolicy;
+}
+
+/** A mapper that can also say why. */
+export interface ExplainingMapper extends Mapper {
+  /** As `map`, and for each result what made which element out of what. Slower; for people who ask. */
+  explain(message: Uint8Array, context: MapContext): Explanation;
+}
+
+export interface Explanation {
+  readonly mapped: Mapped;
+  /** In the order of the results; HL7 location of the result, the mapping's name, and its trail. */
+  readonly results: readonly {
+    readonly at: string | null;
+    readonly mapping: string;
+    readonly trail: readonly TrailEntry[];
+  }[];
+}
+
+/** HL7 2.1 to 2.9, whatever a sender adds to it (`2.3.z` is in use). */
+const SUPPORTED_VERSION = /^2\.[1-9]/;
+
+/** Makes the mapper of all channels. */
+export function createMapper(version: string, channels: ReadonlyMap<string, MappedChannel>): ExplainingMapper {
+  const map = (message: Uint8Array, context: MapContext, isExplained: boolean): Explanation => {
+    try {
+      const read = readMessage(message, channelOf(context));
+      const results = read.mappings.flatMap((mapping) => {
+        const trail = isExplained ? new Trail() : null;
+        const outcomes = mapping.mapMessage({ ...read.run, zone: mapping.zone, trail });
+        return outcomes.map((outcome) => ({ outcome, mapping: mapping.name, trail: outcome.trail }));
+      });
+      return {
+        mapped: gather(results.map(({ outcome }) => outcome)),
+        results: results.map(({ outcome, mapping, trail }) => ({ at: outcome.at, mapping, trail })),
+      };
+    } catch (error) {
+      if (error instanceof Fault) return { mapped: refuse(error), results: [] };
+      throw error;
+    }
+  };
+  const channelOf = (context: MapContext): MappedChannel => {
+    const channel = channels.get(context.channel);
+    if (channel === undefined) throw new Fault('internal', { detail: `no mapping for channel ${context.channel}` });
+    return channel;
+  };
+  return {
+    version,
+    map: (message, context) => map(message, context, false).mapped,
+    explain: (message, context) => map(message, context, true),
+    mapResponse: (message, answered, context) => mapResponse(message, answered, channelOf(context)),
+    hasFollowUps: (channel, target, operation) =>
+      channels.get(channel)?.mappings.some((mapping) => mapping.hasFollowUps(target, operation)) ?? false,
+  };
+}
+
+function readMessage(
+  bytes: Uint8Array,
+  channel: MappedChannel,
+): { run: Omit<Run, 'zone'>; mappings: MessageMapping[] } {
+  const header = readHeader(bytes);
+  const mappings = chooseMappings(header, channel);
+  const charset = resolveCharset(header.charset, channel.charset);
+  const message = parseMessage(decodeText(bytes, charset), header.delimiters);
+  return {
+    run: {
+      message,
+      root: arrangeGroups(message),
+      decodeBytes: (part) => decodeText(part, charset),
+      trail: null,
+    },
+    mappings,
+  };
+}
+
+/** @throws Fault where MSH-9 or MSH-12 names what no mapping of the channel takes */
+function chooseMappings(header: Header, channel: MappedChannel): MessageMapping[] {
+  const refusals = channel.mappings.map((mapping) => mapping.refuses(header));
+  const chosen = channel.mappings.filter((_, index) => refusals[index] === null);
+  if (chosen.length === 0) {
+    const isEvent = refusals.includes('event-unsupported');
+    throw new Fault(isEvent ? 'event-unsupported' : 'type-unsupported', { at: isEvent ? 'MSH-9.2' : 'MSH-9.1' });
+  }
+  if (!SUPPORTED_VERSION.test(header.version)) throw new Fault('version-unsupported', { at: 'MSH-12' });
+  return chosen;
+}
+
+function mapResponse(bytes: Uint8Array, answered: Answered, channel: MappedChannel): Draft[] {
+  const { run, mappings } = readMessage(bytes, channel);
+  const response = parseJson(answered.response.body);
+  return mappings.flatMap((mapping) =>
+    mapping.hasFollowUps(answered.target, answered.operation)
+      ? mapping.mapResponse({ ...run, zone: mapping.zone }, answered, response)
+      : [],
+  );
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch {
+    throw new Fault('answer-unreadable');
+  }
+}
+
+function gather(outcomes: readonly ResultOutcome[]): Mapped {
+  const faults = new Map<string, FaultRecord>();
+  for (const fault of outcomes.flatMap((outcome) => outcome.faults)) {
+    // A fault of PID is met again by every result of the message; it is one fault.
+    faults.set(JSON.stringify(fault.record), fault.record);
+  }
+  return {
+    statements: outcomes.map(({ statement }) => statement).filter((statement) => statement !== null),
+    drafts: outcomes.flatMap(({ drafts }) => drafts),
+    skipped: outcomes.map(({ skipped }) => skipped).filter((skipped) => skipped !== null),
+    faults: [...faults.values()],
+  };
+}
+
+function refuse(fault: Fault): Mapped {
+  return { statements: [], drafts: [], skipped: [], faults: [fault.record] };
+}

@@ -1,0 +1,262 @@
+import { Fault } from '../contracts/fault.ts';
+import type { Answered, Draft, Skipped, Statement } from '../contracts/mapper.ts';
+import { deriveIdentifier, deriveKey } from '../fhir/identifier.ts';
+import { toJsonBytes } from '../fhir/json.ts';
+import { findGroups, type Group, isGroupName } from '../hl7/group.ts';
+import type { Header } from '../hl7/header.ts';
+import { locateSegment } from '../hl7/path.ts';
+import { compileDeliveries, type Deliver } from './deliver.ts';
+import { compileNames } from './names.ts';
+import { keepProblem, suggest } from './problem.ts';
+import { compilePart, compileWhen, type Evaluate, type Surroundings } from './rule.ts';
+import { foundText, type PartyFacts, type Run, type Scope } from './scope.ts';
+import type { MappingSetup } from './setup.ts';
+import type { TrailEntry } from './trail.ts';
+import type { YamlNode } from './yaml-node.ts';
+
+/** What became of one result. A result with a fault has neither a statement nor drafts. */
+export interface ResultOutcome {
+  readonly at: string | null;
+  readonly statement: Statement | null;
+  readonly drafts: readonly Draft[];
+  readonly skipped: Skipped | null;
+  readonly faults: readonly Fault[];
+  /** [] unless the run's trail is on. */
+  readonly trail: readonly TrailEntry[];
+}
+
+export interface MessageMapping {
+  readonly name: string;
+  /** IANA zone of times without offset; the channel's goes before the file's. */
+  readonly zone: string;
+  /** null = takes it; else which part of MSH-9 does not fit. */
+  refuses(header: Header): 'type-unsupported' | 'event-unsupported' | null;
+  mapMessage(run: Run): ResultOutcome[];
+  mapResponse(run: Run, answered: Answered, response: unknown): Draft[];
+  hasFollowUps(target: string, operation: string): boolean;
+  readonly tests: readonly YamlNode[];
+}
+
+interface Reason {
+  readonly holds: (scope: Scope) => boolean;
+  readonly reason: string;
+}
+
+const KEYS = [
+  'mapping',
+  'summary',
+  'because',
+  'match',
+  'zone',
+  'settings',
+  'each',
+  'let',
+  'party',
+  'ignore',
+  'skip',
+  'lane',
+  'result',
+  'deliver',
+  'tests',
+] as const;
+
+/**
+ * Compiles one file of `mappings/messages/` for one channel. What is wrong goes into `setup.problems`; what could be
+ * compiled is returned all the same, so that one run shows every problem.
+ * @throws ProblemError where so much is wrong that nothing can be made
+ */
+export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapping {
+  const keys = root.keys(KEYS);
+  const need = (key: (typeof KEYS)[number]) => keys.get(key) ?? root.fail(`A mapping needs ${key}: …`);
+  const name = need('mapping').text('the mapping’s name');
+  const zone =
+    setup.zone ??
+    keys.get('zone')?.text() ??
+    root.fail('A mapping needs zone: … (or its channel does)', 'for example Europe/Stockholm');
+  checkZone(zone, keys.get('zone') ?? root);
+  const match = compileMatch(need('match'));
+  const each = need('each').text('a group name');
+  if (!isGroupName(each)) need('each').fail(`There is no group "${each}"`, 'for example OBSERVATION');
+
+  const names = compileNames(keys.get('settings') ?? null, keys.get('let') ?? null, setup);
+  const around = names.around;
+  const attempt = <Made>(compile: () => Made, without: Made): Made => keepProblem(setup.problems, compile, without);
+  const nothing: Evaluate = () => null;
+  const overrides = setup.overrides?.entries() ?? new Map<string, { keyNode: YamlNode; value: YamlNode }>();
+  for (const [key, { keyNode }] of overrides) {
+    const known = [...names.settings, 'party'];
+    if (!known.includes(key))
+      setup.problems.push(keyNode.problem(`The mapping ${name} has no setting "${key}"`, suggest(key, known)));
+  }
+  const partyNode = overrides.get('party')?.value ?? keys.get('party') ?? root;
+  const party = attempt(
+    () => (partyNode === root ? root.fail('A mapping needs party: …') : compilePart(partyNode, around)),
+    nothing,
+  );
+  const ignore = compileReasons(keys.get('ignore') ?? null, around);
+  const skip = compileReasons(keys.get('skip') ?? null, around);
+  const lane = attempt(() => compileParts(need('lane'), around), []);
+  const resultKeys = need('result').keys(['key', 'rank', 'digest', 'because']);
+  const part = (key: 'key' | 'rank' | 'digest') =>
+    attempt(() => compileParts(resultKeys.get(key) ?? need('result').fail(`result needs ${key}: …`), around), []);
+  const [key, rank, digest] = [part('key'), part('rank'), part('digest')];
+  const deliver = attempt(() => compileDeliveries(need('deliver'), around, setup), []);
+
+  const readParty = (scope: Scope): PartyFacts => {
+    const found = party(scope);
+    const where = partyNode.where;
+    if (found === null) throw new Fault('party-unknown', { where });
+    const id = foundText(found, scope.run).trim();
+    const facts = setup.parties.find((one) => one.id === id || one.organisationNumber === id);
+    if (facts === undefined) throw new Fault('party-unknown', { at: found.at, where });
+    if (!setup.permitted.includes(facts.id))
+      throw new Fault('party-not-permitted', { at: found.at, where, detail: facts.id });
+    return facts;
+  };
+
+  const makeScope = (group: Group, run: Run): Scope => ({
+    run,
+    group,
+    memo: new Array(names.count),
+    faults: new Set(),
+    party: null,
+    identifier: null,
+    response: null,
+  });
+
+  const readResultKey = (scope: Scope): string => {
+    scope.party = readParty(scope);
+    return deriveKey(setup.secret, ['result', name, scope.party.id, ...readParts(key, scope)]);
+  };
+
+  const makeDraft = (one: Deliver, resultKey: string, identifiedBy: string, scope: Scope): Draft | null => {
+    if (scope.party === null || (one.holds !== null && !one.holds(scope))) return null;
+    scope.identifier = deriveIdentifier(setup.secret, ['identifier', resultKey, identifiedBy]);
+    const body = one.body(scope);
+    if (body === null) {
+      if (scope.faults.size > 0) return null;
+      throw new Fault('mapping-incomplete', { where: one.where, detail: 'empty body' });
+    }
+    return {
+      resultKey,
+      target: one.target,
+      operation: one.operation,
+      party: scope.party.id,
+      laneKey: deriveKey(setup.secret, ['lane', ...readParts(lane, scope)]).slice(0, 32),
+      body: toJsonBytes(body.value),
+      notBefore: one.notBefore?.(scope) ?? null,
+      notAfter: one.notAfter?.(scope) ?? null,
+    };
+  };
+
+  const evaluate = (scope: Scope): Omit<ResultOutcome, 'at' | 'faults' | 'trail'> => {
+    const without = { statement: null, drafts: [], skipped: null };
+    const ignored = ignore.find(({ holds }) => holds(scope));
+    if (ignored !== undefined) return { ...without, skipped: { reason: ignored.reason, at: null } };
+    const reason = skip.find(({ holds }) => holds(scope))?.reason ?? null;
+    const resultKey = readResultKey(scope);
+    const made = reason !== null ? [] : deliver.map((one) => makeDraft(one, resultKey, one.operation, scope));
+    const drafts = made.filter((draft) => draft !== null);
+    const why = reason ?? (drafts.length === 0 ? 'nothing-to-deliver' : null);
+    const bodies = drafts.map((draft) => `${draft.target}/${draft.operation} ${Buffer.from(draft.body).toString()}`);
+    const statement: Statement = {
+      resultKey,
+      rank: readParts(rank, scope).join(' '),
+      digest: deriveKey(setup.secret, ['digest', why ?? '', ...readParts(digest, scope), ...bodies]),
+    };
+    return { statement, drafts, skipped: why === null ? null : { reason: why, at: null } };
+  };
+
+  const mapResult = (group: Group, run: Run): ResultOutcome => {
+    const scope = makeScope(group, run);
+    const first = group.segments[0];
+    const at = first === undefined ? null : locateSegment(first);
+    let outcome: Omit<ResultOutcome, 'at' | 'faults' | 'trail'> = { statement: null, drafts: [], skipped: null };
+    try {
+      outcome = evaluate(scope);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      scope.faults.add(error);
+    }
+    const trail = run.trail?.takeEntries() ?? [];
+    const faults = [...scope.faults];
+    if (faults.length > 0) return { at, statement: null, drafts: [], skipped: null, faults, trail };
+    const skipped = outcome.skipped === null ? null : { reason: outcome.skipped.reason, at };
+    return { ...outcome, at, skipped, faults, trail };
+  };
+
+  return {
+    name,
+    zone,
+    refuses: match,
+    tests: keys.get('tests')?.items() ?? [],
+    mapMessage: (run) => findGroups(run.root, each).map((group) => mapResult(group, run)),
+    hasFollowUps: (target, operation) =>
+      deliver.some((one) => one.target === target && one.operation === operation && one.followUps.length > 0),
+    mapResponse(run, answered, response) {
+      for (const group of findGroups(run.root, each)) {
+        const scope = makeScope(group, run);
+        scope.response = response;
+        try {
+          if (readResultKey(scope) !== answered.resultKey) continue;
+        } catch (error) {
+          if (error instanceof Fault) continue;
+          throw error;
+        }
+        const answeredOne = deliver.find(
+          ({ target, operation }) => target === answered.target && operation === answered.operation,
+        );
+        // What follows keeps the identifier of what it follows.
+        const drafts = (answeredOne?.followUps ?? []).map((one) =>
+          makeDraft(one, answered.resultKey, answered.operation, scope),
+        );
+        const [fault] = scope.faults;
+        if (fault !== undefined) throw fault;
+        return drafts.filter((draft) => draft !== null);
+      }
+      return [];
+    },
+  };
+}
+
+function compileMatch(node: YamlNode): MessageMapping['refuses'] {
+  const keys = node.keys(['type']);
+  const typeNode = keys.get('type') ?? node.fail('match needs type: ORU^R01');
+  const [code, event] = typeNode.text('a message type, such as ORU^R01').split('^');
+  if (code === undefined || event === undefined) typeNode.fail('Expected code and event, such as ORU^R01');
+  return (header) => {
+    if (header.messageCode !== code) return 'type-unsupported';
+    return header.triggerEvent === event ? null : 'event-unsupported';
+  };
+}
+
+function compileReasons(node: YamlNode | null, around: Surroundings): Reason[] {
+  return (node?.items() ?? []).flatMap((item) =>
+    keepProblem(around.problems, () => {
+      const keys = item.keys(['when', 'reason', 'because']);
+      const reasonNode = keys.get('reason') ?? item.fail('A reason is needed, such as not-final');
+      const reason = reasonNode.text();
+      if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(reason)) reasonNode.fail('A reason is written like not-final');
+      return [{ reason, holds: compileWhen(keys.get('when') ?? item.fail('when: … is needed'), around) }];
+    }, []),
+  );
+}
+
+function compileParts(node: YamlNode, around: Surroundings): Evaluate[] {
+  return (node.isList ? node.items() : [node]).map((item) => compilePart(item, around));
+}
+
+function readParts(parts: readonly Evaluate[], scope: Scope): string[] {
+  return parts.map((part) => {
+    const found = part(scope);
+    return found === null ? '' : foundText(found, scope.run);
+  });
+}
+
+function checkZone(zone: string, node: YamlNode): void {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone });
+  } catch {
+    node.fail(`There is no time zone "${zone}"`, 'IANA names, such as Europe/Stockholm');
+  }
+}

@@ -1,0 +1,62 @@
+import type { Fault } from '../contracts/fault.ts';
+import { unescapeText } from '../hl7/escape.ts';
+import type { Group } from '../hl7/group.ts';
+import type { Message } from '../hl7/message.ts';
+import { type Cell, locate } from '../hl7/path.ts';
+import type { Trail } from './trail.ts';
+
+/** What a rule found: a value that is there, and the HL7 location it came from, where it came from one place. */
+export interface Found {
+  readonly value: unknown;
+  readonly at: string | null;
+  /** The cell itself, while nothing has been made of it yet; conversions and tables read its components. */
+  readonly cell: Cell | null;
+}
+
+/** A care provider as mappings see it in `$party`. */
+export interface PartyFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly organisationNumber: string;
+}
+
+/** One message under one mapping. */
+export interface Run {
+  readonly message: Message;
+  readonly root: Group;
+  /** IANA zone of times without offset. */
+  readonly zone: string;
+  readonly decodeBytes: (bytes: Uint8Array) => string;
+  /** Null unless somebody asked why. */
+  readonly trail: Trail | null;
+}
+
+/** One result of a message while its rules are evaluated. */
+export interface Scope {
+  readonly run: Run;
+  readonly group: Group;
+  /** By variable index: what a `let` gave, `undefined` while nobody asked. A fault is kept and thrown again. */
+  readonly memo: (Found | null | Fault | undefined)[];
+  readonly faults: Set<Fault>;
+  party: PartyFacts | null;
+  /** What the identifier of the delivery is derived from. */
+  identifier: string | null;
+  /** The receiver's answer, parsed; only for what follows one. */
+  response: unknown;
+}
+
+/** The meaning of a cell's raw text. */
+export function textOf(cell: Cell, run: Run): string {
+  return unescapeText(cell.raw, run.message.delimiters, run.decodeBytes);
+}
+
+/** A found value as text: a cell's meaning, or the value as it would be written. */
+export function foundText(found: Found, run: Run): string {
+  if (found.cell !== null) return textOf(found.cell, run);
+  return typeof found.value === 'object' && found.value !== null ? JSON.stringify(found.value) : String(found.value);
+}
+
+/** What was found in a cell, not yet converted. */
+export function foundCell(cell: Cell): Found {
+  return { value: cell.raw, at: locate(cell), cell };
+}

@@ -1,0 +1,20 @@
+import type { Problem } from './problem.ts';
+import type { PartyFacts } from './scope.ts';
+import type { Table } from './table.ts';
+import type { YamlNode } from './yaml-node.ts';
+
+/** What a message mapping is compiled with, beside its own file. */
+export interface MappingSetup {
+  readonly tables: ReadonlyMap<string, Table>;
+  readonly resources: ReadonlyMap<string, YamlNode>;
+  readonly problems: Problem[];
+  /** Names of targets with the names of their operations. */
+  readonly operations: Readonly<Record<string, readonly string[]>>;
+  readonly parties: readonly PartyFacts[];
+  /** Ids of those the channel may speak for. */
+  readonly permitted: readonly string[];
+  /** `with:` of the channel: rules that replace the mapping's settings. */
+  readonly overrides: YamlNode | null;
+  readonly zone: string | null;
+  readonly secret: Uint8Array;
+}

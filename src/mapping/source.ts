@@ -1,0 +1,134 @@
+import { HL7_NULL } from '../hl7/message.ts';
+import {
+  isValued,
+  locate,
+  locateSegment,
+  type Path,
+  PathError,
+  parsePath,
+  readCells,
+  selectSegments,
+} from '../hl7/path.ts';
+import { suggest } from './problem.ts';
+import { type Found, foundCell, type Scope } from './scope.ts';
+import type { YamlNode } from './yaml-node.ts';
+
+/** Reads one value a rule can name: `$name` of a `let`, a setting, or one of the engine's own. */
+export type ReadVariable = (scope: Scope) => Found | null;
+
+/** Alternatives in the order they are tried: HL7 paths and variables. */
+export interface Source {
+  /** The first alternative that says something; HL7 null ends the search with nothing. */
+  readFirst(scope: Scope): Found | null;
+  /** Everything that is valued at any of them. */
+  readAll(scope: Scope): Found[];
+  /** The HL7 location to name when nothing was found. */
+  locateMissing(scope: Scope): string | null;
+}
+
+type Alternative =
+  | { readonly kind: 'path'; readonly path: Path }
+  | { readonly kind: 'variable'; readonly read: ReadVariable; readonly members: readonly (string | number)[] };
+
+const VARIABLE = /^\$([A-Za-z][A-Za-z0-9]*)((?:\.[A-Za-z][A-Za-z0-9]*|\[\d+\])*)$/;
+
+/**
+ * Compiles `PID-3[5="NNSWE"].1 | $person.number`.
+ * @throws ProblemError at the character that is wrong
+ */
+export function compileSource(node: YamlNode, variables: ReadonlyMap<string, ReadVariable>): Source {
+  const text = node.text('an HL7 path, or $name');
+  const alternatives: Alternative[] = [];
+  let offset = 0;
+  for (const piece of text.split('|')) {
+    const written = piece.trim();
+    const start = offset + piece.indexOf(written);
+    alternatives.push(compileAlternative(written, start, node, variables));
+    offset += piece.length + 1;
+  }
+  return makeSource(alternatives);
+}
+
+function compileAlternative(
+  written: string,
+  start: number,
+  node: YamlNode,
+  variables: ReadonlyMap<string, ReadVariable>,
+): Alternative {
+  if (written.startsWith('$')) {
+    const [, name, tail = ''] = VARIABLE.exec(written) ?? node.fail(`Not a variable: ${written}`, null, start);
+    const read = variables.get(name ?? '');
+    if (read === undefined) node.fail(`Nothing is called $${name}`, suggest(name ?? '', variables.keys()), start);
+    const members = [...tail.matchAll(/\.([A-Za-z][A-Za-z0-9]*)|\[(\d+)\]/g)].map(([, member, index]) =>
+      index === undefined ? (member ?? '') : Number(index),
+    );
+    return { kind: 'variable', read, members };
+  }
+  try {
+    const path = parsePath(written);
+    if (path.field === null) node.fail(`A field is needed here, such as ${written}-3`, null, start);
+    return { kind: 'path', path };
+  } catch (error) {
+    if (error instanceof PathError) node.fail(error.message, null, start + error.offset);
+    throw error;
+  }
+}
+
+function makeSource(alternatives: readonly Alternative[]): Source {
+  return {
+    readFirst(scope) {
+      for (const alternative of alternatives) {
+        if (alternative.kind === 'variable') {
+          const found = readMember(alternative.read(scope), alternative.members);
+          if (found !== null) return found;
+          continue;
+        }
+        for (const cell of readCells(alternative.path, scope.group, scope.run.message)) {
+          if (!isValued(cell.raw, scope.run.message)) continue;
+          scope.run.trail?.read(locate(cell));
+          return cell.raw === HL7_NULL ? null : foundCell(cell);
+        }
+      }
+      return null;
+    },
+    readAll(scope) {
+      const all: Found[] = [];
+      for (const alternative of alternatives) {
+        if (alternative.kind === 'variable') {
+          const found = readMember(alternative.read(scope), alternative.members);
+          if (found !== null) all.push(found);
+          continue;
+        }
+        for (const cell of readCells(alternative.path, scope.group, scope.run.message)) {
+          if (cell.raw === HL7_NULL || !isValued(cell.raw, scope.run.message)) continue;
+          scope.run.trail?.read(locate(cell));
+          all.push(foundCell(cell));
+        }
+      }
+      return all;
+    },
+    locateMissing(scope) {
+      const first = alternatives.find((alternative) => alternative.kind === 'path');
+      return first === undefined ? null : locatePath(first.path, scope);
+    },
+  };
+}
+
+/** Where a path points, whether or not anything stands there. */
+function locatePath(path: Path, scope: Scope): string {
+  const [segment] = selectSegments(path, scope.group, scope.run.message);
+  const name = segment === undefined ? path.segment : locateSegment(segment);
+  const repetition = path.repetitions.kind === 'nth' ? `[${path.repetitions.number}]` : '';
+  const parts = [path.component, path.subcomponent].filter((part) => part !== null).map((part) => `.${part}`);
+  return `${name}-${path.field}${repetition}${parts.join('')}`;
+}
+
+function readMember(found: Found | null, members: readonly (string | number)[]): Found | null {
+  if (found === null || members.length === 0) return found;
+  let value: unknown = found.value;
+  for (const member of members) {
+    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, member)) return null;
+    value = (value as Record<string | number, unknown>)[member];
+  }
+  return value === null || value === undefined || value === '' ? null : { value, at: found.at, cell: null };
+}

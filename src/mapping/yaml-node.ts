@@ -1,0 +1,153 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Problem, ProblemError, suggest } from './problem.ts';
+
+/** A file as the loader read it. */
+export interface SourceFile {
+  /** As people know it: relative to where they stand. */
+  readonly path: string;
+  readonly text: string;
+}
+
+const MAX_FILE_CHARACTERS = 1_000_000;
+const MAX_DEPTH = 40;
+
+/** A place in a YAML file, read strictly: every complaint says file, line and column. */
+export class YamlNode {
+  readonly #node: Node | null;
+  readonly #path: string;
+  readonly #lines: LineCounter;
+  readonly #offset: number;
+
+  constructor(node: Node | null, path: string, lines: LineCounter, offset = 0) {
+    this.#node = node;
+    this.#path = path;
+    this.#lines = lines;
+    this.#offset = node?.range?.[0] ?? offset;
+  }
+
+  /** `file:line:col` */
+  get where(): string {
+    const { line, col } = this.#lines.linePos(this.#offset);
+    return `${this.#path}:${line}:${col}`;
+  }
+
+  get isMap(): boolean {
+    return isMap(this.#node);
+  }
+
+  get isList(): boolean {
+    return isSeq(this.#node);
+  }
+
+  get isScalar(): boolean {
+    return this.#node === null || isScalar(this.#node);
+  }
+
+  get isNull(): boolean {
+    return this.#node === null || (isScalar(this.#node) && this.#node.value === null);
+  }
+
+  /** @param characterOffset within a plain scalar, for complaints about a part of its text */
+  problem(message: string, hint: string | null = null, characterOffset = 0): Problem {
+    const quote = isScalar(this.#node) && (this.#node.type === 'QUOTE_DOUBLE' || this.#node.type === 'QUOTE_SINGLE');
+    const position = this.#lines.linePos(this.#offset + characterOffset + (quote && characterOffset > 0 ? 1 : 0));
+    return { file: this.#path, line: position.line, column: position.col, message, hint };
+  }
+
+  fail(message: string, hint: string | null = null, characterOffset = 0): never {
+    throw new ProblemError(this.problem(message, hint, characterOffset));
+  }
+
+  /** The entries of a map whose keys are all among `known`. @throws ProblemError */
+  keys<Key extends string>(known: readonly Key[]): Map<Key, YamlNode> {
+    const entries = this.entries();
+    for (const [key, { keyNode }] of entries) {
+      if (!(known as readonly string[]).includes(key)) {
+        keyNode.fail(`Unknown key "${key}"`, suggest(key, known) ?? `known here: ${known.join(', ')}`);
+      }
+    }
+    return new Map([...entries].map(([key, { value }]) => [key as Key, value]));
+  }
+
+  /** The entries of a map with any keys. @throws ProblemError */
+  entries(): Map<string, { readonly keyNode: YamlNode; readonly value: YamlNode }> {
+    const node = this.#node;
+    if (!isMap(node)) this.fail('Expected a map (key: value)');
+    const entries = new Map<string, { keyNode: YamlNode; value: YamlNode }>();
+    for (const pair of node.items) {
+      const keyNode = this.#child(pair.key as Node | null);
+      const key = keyNode.text('a key');
+      entries.set(key, { keyNode, value: this.#child(pair.value as Node | null, keyNode.#offset) });
+    }
+    return entries;
+  }
+
+  /** @throws ProblemError */
+  items(): YamlNode[] {
+    const node = this.#node;
+    if (!isSeq(node)) this.fail('Expected a list');
+    return node.items.map((item) => this.#child(item as Node | null));
+  }
+
+  /** A text; numbers and booleans are taken as they were written. @throws ProblemError */
+  text(what = 'a text'): string {
+    const node = this.#node;
+    if (!isScalar(node) || node.value === null) this.fail(`Expected ${what}`);
+    return typeof node.value === 'string' ? node.value : (node.source ?? String(node.value));
+  }
+
+  /** @throws ProblemError */
+  flag(): boolean {
+    const node = this.#node;
+    if (!isScalar(node) || typeof node.value !== 'boolean') this.fail('Expected true or false');
+    return node.value;
+  }
+
+  /** @throws ProblemError */
+  number(): number {
+    const node = this.#node;
+    if (!isScalar(node) || typeof node.value !== 'number') this.fail('Expected a number');
+    return node.value;
+  }
+
+  /** One of some words. @throws ProblemError */
+  word<Word extends string>(words: readonly Word[]): Word {
+    const text = this.text(`one of ${words.join(', ')}`);
+    const found = words.find((word) => word === text);
+    return found ?? this.fail(`"${text}" is not one of ${words.join(', ')}`, suggest(text, words));
+  }
+
+  /** The plain value: text, number, boolean, null, list or map of such. @throws ProblemError */
+  literal(depth = 0): unknown {
+    if (depth > MAX_DEPTH) this.fail('Nested too deeply');
+    if (this.isMap) {
+      return Object.fromEntries([...this.entries()].map(([key, { value }]) => [key, value.literal(depth + 1)]));
+    }
+    if (this.isList) return this.items().map((item) => item.literal(depth + 1));
+    return isScalar(this.#node) ? this.#node.value : null;
+  }
+
+  #child(node: Node | null, offset = this.#offset): YamlNode {
+    const child = new YamlNode(node, this.#path, this.#lines, offset);
+    if (isAlias(node)) child.fail('Aliases (*name) are not used in these files', 'write the value out');
+    if (node !== null && 'anchor' in node && node.anchor !== undefined) {
+      child.fail('Anchors (&name) are not used in these files', 'write the value out');
+    }
+    return child;
+  }
+}
+
+/** Reads a file. Complaints about the YAML itself come as problems, never as an exception. */
+export function parseYaml(file: SourceFile): { readonly root: YamlNode | null; readonly problems: Problem[] } {
+  const lines = new LineCounter();
+  if (file.text.length > MAX_FILE_CHARACTERS) {
+    return { root: null, problems: [new YamlNode(null, file.path, lines).problem('The file is larger than 1 MB')] };
+  }
+  const document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const problems = document.errors.map((error): Problem => {
+    const { line, col } = lines.linePos(error.pos[0]);
+    return { file: file.path, line, column: col, message: error.message, hint: null };
+  });
+  const root = problems.length > 0 ? null : new YamlNode(document.contents as Node | null, file.path, lines);
+  return { root, problems };
+}
