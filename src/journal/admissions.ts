@@ -1,0 +1,181 @@
+import type { Database } from 'better-sqlite3';
+import { Fault } from '../contracts/fault.ts';
+import type { Admission, Admitted, Outcome, OutcomeDraft } from '../contracts/journal.ts';
+import type { MessageState } from '../contracts/lifecycle.ts';
+import { ALONE, type Created, type Results } from './results.ts';
+import type { MessageRef, Transitions } from './transitions.ts';
+
+interface KnownMessage extends MessageRef {
+  readonly control_id: string | null;
+  readonly content_hash: string;
+  readonly state: MessageState;
+  readonly mapping_version: string | null;
+  readonly faults: string;
+}
+
+const KNOWN_COLUMNS = 'id, channel, control_id, content_hash, state, mapping_version, faults';
+
+/** `Journal.admit` and `Journal.settle` on SQLite; to be called inside a transaction. */
+export function makeAdmissions(db: Database, results: Results, transitions: Transitions) {
+  const readByHash = db.prepare<[string, string], KnownMessage>(
+    `select ${KNOWN_COLUMNS} from messages where channel = ? and content_hash = ?`,
+  );
+  const readById = db.prepare<[number], KnownMessage>(`select ${KNOWN_COLUMNS} from messages where id = ?`);
+  const readNamesake = db
+    .prepare<[string, string, string], number>(
+      'select id from messages where channel = ? and control_id = ? and content_hash <> ? order by id limit 1',
+    )
+    .pluck();
+  const addMessage = db.prepare(
+    `insert into messages (channel, content_hash, control_id, origin, sender, received_at, state, state_at,
+       mapping_version, skipped, faults)
+     values (@channel, @contentHash, @controlId, @origin, @sender, @receivedAt, @state, @receivedAt,
+       @mappingVersion, @skipped, @faults)`,
+  );
+  const addBytes = db.prepare('insert into message_bytes (message_id, bytes) values (?, ?)');
+  const countSeen = db.prepare('update messages set times_seen = times_seen + 1 where id = ?');
+  const setOutcome = db.prepare(
+    'update messages set mapping_version = @mappingVersion, skipped = @skipped, faults = @faults where id = @id',
+  );
+  const readStates = db.prepare<[number], Created>('select id, state from deliveries where message_id = ? order by id');
+
+  const findNamesake = (channel: string, controlId: string | null, contentHash: string): number | null =>
+    controlId === null ? null : (readNamesake.get(channel, controlId, contentHash) ?? null);
+
+  const apply = (message: MessageRef, outcome: Outcome, at: number): Created[] => {
+    // A refused message leaves nothing behind that could be sent, whatever came with it; a received one has no outcome yet.
+    if (outcome.state === 'refused' || outcome.state === 'received') return [];
+    const created: Created[] = [];
+    const last = new Map(outcome.statements.map((statement) => [statement.resultKey, statement]));
+    const itself = `message ${message.id}`;
+    for (const statement of outcome.statements) {
+      if (last.get(statement.resultKey) === statement) continue;
+      transitions.note(message.id, null, { at, event: 'overtaken', why: itself });
+    }
+    const { winners, overtaken } = sortDrafts(outcome);
+    for (const draft of overtaken) created.push(results.insert(message, draft, at, { ...ALONE, stale: itself }));
+    for (const statement of last.values()) {
+      created.push(...results.state(message, statement, winners.get(statement.resultKey) ?? [], at));
+    }
+    for (const [key, drafts] of winners) {
+      // Made from no statement, so there is nothing to compare it with.
+      if (!last.has(key)) for (const draft of drafts) created.push(results.insert(message, draft, at, ALONE));
+    }
+    return created.sort((a, b) => a.id - b.id);
+  };
+
+  const replaceOutcome = (message: KnownMessage, outcome: Outcome, at: number) => {
+    const event = message.state === 'received' ? outcome.state : `remapped-${outcome.state}`;
+    transitions.message(message, message.state, outcome.state, { at, event, why: whyOf(outcome) });
+    setOutcome.run({ id: message.id, ...outcomeColumns(outcome) });
+    if (message.state !== 'received') results.withdraw(message.id, at);
+    apply(message, outcome, at);
+  };
+
+  const answer = (id: number, repeated: boolean): Admitted => {
+    const message = readById.get(id)!;
+    return {
+      messageId: id,
+      state: message.state,
+      faults: JSON.parse(message.faults),
+      repeated,
+      controlIdReused: findNamesake(message.channel, message.control_id, message.content_hash) !== null,
+      deliveries: readStates.all(id),
+    };
+  };
+
+  return {
+    admit(admission: Admission): Admitted {
+      const { channel, contentHash, controlId, receivedAt: at, outcome } = admission;
+      const known = readByHash.get(channel, contentHash);
+      if (known !== undefined) {
+        countSeen.run(known.id);
+        transitions.note(known.id, null, { at, event: 'resent', why: null });
+        if (isToBeReplaced(known, outcome)) replaceOutcome(known, outcome, at);
+        return answer(known.id, true);
+      }
+
+      const namesake = findNamesake(channel, controlId, contentHash);
+      const id = Number(
+        addMessage.run({
+          channel,
+          contentHash,
+          controlId,
+          origin: admission.origin,
+          sender: admission.sender,
+          receivedAt: at,
+          state: outcome.state,
+          ...outcomeColumns(outcome),
+        }).lastInsertRowid,
+      );
+      addBytes.run(id, admission.bytes);
+      const message = { id, channel };
+      transitions.message(message, null, outcome.state, { at, event: outcome.state, why: whyOf(outcome) });
+      if (namesake !== null) {
+        transitions.note(id, null, { at, event: 'control-id-reused', why: `message ${namesake}` });
+      }
+      const deliveries = apply(message, outcome, at);
+      // Results may have held the message itself, so its state is read back rather than assumed.
+      const { state, faults } = readById.get(id)!;
+      return {
+        messageId: id,
+        state,
+        faults: JSON.parse(faults),
+        repeated: false,
+        controlIdReused: namesake !== null,
+        deliveries,
+      };
+    },
+
+    settle(messageId: number, at: number, outcome: Outcome): Admitted {
+      const message = readById.get(messageId);
+      if (message === undefined) throw new Fault('internal', { detail: `no message ${messageId}` });
+      replaceOutcome(message, outcome, at);
+      return answer(messageId, false);
+    },
+  };
+}
+
+/** Only what was refused or held can be mended by another mapping, and `received` is no outcome that could mend it. */
+function isToBeReplaced(known: KnownMessage, outcome: Outcome): boolean {
+  if (known.state !== 'refused' && known.state !== 'held') return false;
+  return outcome.state !== 'received' && outcome.mappingVersion !== known.mapping_version;
+}
+
+/**
+ * Drafts by result. Where a message states one result several times, the last statement wins: of the drafts that ask the
+ * same for it, only the last statement's share is left.
+ */
+function sortDrafts({ statements, drafts }: Outcome) {
+  const winners = new Map<string, OutcomeDraft[]>();
+  const overtaken: OutcomeDraft[] = [];
+  for (const draft of drafts) {
+    const times = statements.filter(({ resultKey }) => resultKey === draft.resultKey).length;
+    if (times > 1) {
+      const rivals = drafts.filter(
+        ({ resultKey, target, operation }) =>
+          resultKey === draft.resultKey && target === draft.target && operation === draft.operation,
+      );
+      if (rivals.indexOf(draft) < rivals.length - Math.ceil(rivals.length / times)) {
+        overtaken.push(draft);
+        continue;
+      }
+    }
+    const winning = winners.get(draft.resultKey);
+    if (winning === undefined) winners.set(draft.resultKey, [draft]);
+    else winning.push(draft);
+  }
+  return { winners, overtaken };
+}
+
+function outcomeColumns(outcome: Outcome) {
+  return {
+    mappingVersion: outcome.mappingVersion,
+    skipped: JSON.stringify(outcome.skipped),
+    faults: JSON.stringify(outcome.faults),
+  };
+}
+
+function whyOf(outcome: Outcome): string | null {
+  return outcome.faults[0]?.code ?? outcome.skipped[0]?.reason ?? null;
+}

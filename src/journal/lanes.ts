@@ -1,0 +1,130 @@
+import type { Database } from 'better-sqlite3';
+import type { OutcomeDraft } from '../contracts/journal.ts';
+import type { DeliveryState } from '../contracts/lifecycle.ts';
+
+/**
+ * A lane is the waiting deliveries of one (target, party, laneKey), in order of `place` and then id. Its first one, the
+ * head, is marked by its `turn`; all others have none. So a claim reads indexes that hold heads only, however many wait:
+ *
+ * - `ready`: may be sent; such heads are indexed by (target, party, channel, operation, place)
+ * - `timed`: not before `due_at`; a claim makes those that came due `ready`
+ * - `blocked`: an attempt with an earlier version of its result, in another lane, has not ended
+ * - `flight`: an attempt is under way
+ *
+ * `place` is the admission, or `notBefore` where later: that is why one with a `notBefore` in the future does not hold
+ * its lane. A head that was attempted stays the head until it ends: whatever comes later gets a place behind it.
+ */
+export type Turn = 'ready' | 'timed' | 'blocked' | 'flight';
+
+export interface Lane {
+  readonly lane_key: string;
+  readonly target: string;
+  readonly party: string;
+}
+
+export interface NewDelivery {
+  readonly messageId: number;
+  readonly channel: string;
+  readonly digest: string | null;
+  readonly follows: number | null;
+  readonly draft: OutcomeDraft;
+  readonly at: number;
+  readonly state: DeliveryState;
+  /** JSON of the fault it is held with. */
+  readonly fault: string | null;
+  readonly ended: string | null;
+  readonly afterId: number | null;
+}
+
+interface Head {
+  readonly id: number;
+  readonly place: number;
+  readonly turn: Turn | null;
+  readonly attempts: number;
+  readonly due_at: number;
+  readonly after_id: number | null;
+}
+
+export type Lanes = ReturnType<typeof makeLanes>;
+
+export function makeLanes(db: Database) {
+  const readHead = db.prepare<[string, string, string], Head>(
+    `select id, place, turn, attempts, due_at, after_id from deliveries
+     where lane_key = ? and target = ? and party = ? and state = 'waiting' order by place, id limit 1`,
+  );
+  const setTurn = db.prepare('update deliveries set turn = ? where id = ?');
+  const addRow = db.prepare(
+    `insert into deliveries (message_id, channel, result_key, digest, follows, target, operation, party, lane_key, admitted_at,
+       place, next_at, due_at, not_before, not_after, in_doubt, on_correction, state, state_at, ended, turn, after_id, fault)
+     values (@messageId, @channel, @resultKey, @digest, @follows, @target, @operation, @party, @laneKey, @at,
+       @place, @nextAt, @dueAt, @notBefore, @notAfter, @inDoubt, @onCorrection, @state, @at, @ended, @turn, @afterId, @fault)`,
+  );
+  const addBody = db.prepare('insert into bodies (delivery_id, body) values (?, ?)');
+  const setNextAt = db.prepare(
+    `update deliveries set next_at = @nextAt, due_at = min(@nextAt, ifnull(not_after, @nextAt)) where id = @id`,
+  );
+
+  const turnOf = (row: { due_at: number; after_id: number | null }, at: number): Turn => {
+    if (row.after_id !== null) return 'blocked';
+    return row.due_at <= at ? 'ready' : 'timed';
+  };
+
+  const promote = (lane: Lane, at: number) => {
+    const head = readHead.get(lane.lane_key, lane.target, lane.party);
+    if (head !== undefined && head.turn === null) setTurn.run(turnOf(head, at), head.id);
+  };
+
+  return {
+    /** Stores a delivery in the state it starts with, in its place if it waits; returns its id. */
+    insert(delivery: NewDelivery): number {
+      const { draft, at } = delivery;
+      const nextAt = Math.max(at, draft.notBefore ?? at);
+      const dueAt = Math.min(nextAt, draft.notAfter ?? nextAt);
+      let place = nextAt;
+      let turn: Turn | null = null;
+      if (delivery.state === 'waiting') {
+        const head = readHead.get(draft.laneKey, draft.target, draft.party);
+        if (head !== undefined && head.attempts > 0) place = Math.max(place, head.place);
+        if (head === undefined || place < head.place) {
+          if (head !== undefined) setTurn.run(null, head.id);
+          turn = turnOf({ due_at: dueAt, after_id: delivery.afterId }, at);
+        }
+      }
+      const { lastInsertRowid } = addRow.run({
+        messageId: delivery.messageId,
+        channel: delivery.channel,
+        resultKey: draft.resultKey,
+        digest: delivery.digest,
+        follows: delivery.follows,
+        target: draft.target,
+        operation: draft.operation,
+        party: draft.party,
+        laneKey: draft.laneKey,
+        at,
+        place,
+        nextAt,
+        dueAt,
+        notBefore: draft.notBefore,
+        notAfter: draft.notAfter,
+        inDoubt: draft.inDoubt,
+        onCorrection: draft.onCorrection,
+        state: delivery.state,
+        ended: delivery.ended,
+        turn,
+        afterId: delivery.afterId,
+        fault: delivery.fault,
+      });
+      addBody.run(lastInsertRowid, draft.body);
+      return Number(lastInsertRowid);
+    },
+
+    /** Gives the lane's first waiting delivery its turn, if it has none yet. To be called whenever a head left the lane. */
+    promote,
+
+    /** Puts a waiting delivery off until `nextAt`. Its place stays, so it goes on holding its lane. */
+    putOff(id: number, lane: Lane, nextAt: number, at: number) {
+      setNextAt.run({ id, nextAt });
+      promote(lane, at);
+    },
+  };
+}

@@ -1,0 +1,107 @@
+import { inflateSync } from 'node:zlib';
+import type { Database } from 'better-sqlite3';
+import type { HistoryEvent, Overview, StoredDelivery, StoredMessage } from '../contracts/journal.ts';
+import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
+import type { Calls } from './group-commit.ts';
+
+interface MessageRow extends Omit<StoredMessage, 'skipped' | 'faults'> {
+  readonly skipped: string;
+  readonly faults: string;
+}
+
+interface DeliveryRow extends Omit<StoredDelivery, 'inFlight' | 'fault' | 'response'> {
+  readonly turn: string | null;
+  readonly fault: string | null;
+  readonly status: number | null;
+  readonly contentType: string | null;
+  readonly encoding: 'plain' | 'deflate';
+  readonly answer: Uint8Array;
+  readonly answerFault: string | null;
+}
+
+const MESSAGE = `select id, channel, bytes, control_id as controlId, origin, sender, received_at as receivedAt, state,
+    mapping_version as mappingVersion, skipped, faults, times_seen as timesSeen
+  from messages join message_bytes on message_id = id`;
+
+const DELIVERIES = `select d.id, d.message_id as messageId, d.channel, d.result_key as resultKey, d.target, d.operation,
+    d.party, d.lane_key as laneKey, b.body, d.admitted_at as admittedAt, d.state, d.turn, d.attempts,
+    d.not_before as notBefore, d.not_after as notAfter, iif(d.state = 'waiting', d.next_at, null) as nextAt, d.fault,
+    r.status, r.content_type as contentType, r.encoding, r.body as answer, r.fault as answerFault
+  from deliveries d join bodies b on b.delivery_id = d.id left join responses r on r.delivery_id = d.id
+  where d.message_id = ? order by d.id`;
+
+const HISTORY = `select at, message_id as messageId, delivery_id as deliveryId, event, from_state as "from",
+    to_state as "to", why, by
+  from history where message_id = ? order by id`;
+
+/** Each index holds heads of lanes only, and the oldest that waits is always the head of its lane. */
+const OLDEST_WAITING = `select min(place) from (
+    select min(place) as place from deliveries where turn = 'ready'
+    union all select min(place) from deliveries where turn = 'timed' and place <= @now
+    union all select min(place) from deliveries where turn = 'flight'
+    union all select min(place) from deliveries where turn = 'blocked')`;
+
+const OLDEST_HELD = `select min(state_at) from (
+    select min(state_at) as state_at from messages where state = 'held'
+    union all select min(state_at) from deliveries where state = 'held')`;
+
+/** The reading half of `Journal` on SQLite, over a connection that cannot write. */
+export function makeReads(db: Database): Calls {
+  const message = db.prepare<[number], MessageRow>(`${MESSAGE} where id = ?`);
+  const received = db.prepare<[number, number], MessageRow>(
+    `${MESSAGE} where state = 'received' and id > ? order by id limit ?`,
+  );
+  const deliveries = db.prepare<[number], DeliveryRow>(DELIVERIES);
+  const history = db.prepare<[number], HistoryEvent>(HISTORY);
+  const tallies = db.prepare<[], { kind: string; owner: string; party: string; state: string; count: number }>(
+    'select kind, owner, party, state, count from tallies where count > 0 order by kind, owner, party, state',
+  );
+  const oldestWaiting = db.prepare<{ now: number }, number | null>(OLDEST_WAITING).pluck();
+  const oldestHeld = db.prepare<[], number | null>(OLDEST_HELD).pluck();
+
+  return {
+    readMessage(id: number): StoredMessage | null {
+      const row = message.get(id);
+      return row === undefined ? null : rowToMessage(row);
+    },
+    listReceived: (afterId: number, limit: number): StoredMessage[] => received.all(afterId, limit).map(rowToMessage),
+    readDeliveries: (messageId: number): StoredDelivery[] => deliveries.all(messageId).map(rowToDelivery),
+    readHistory: (messageId: number): HistoryEvent[] => history.all(messageId),
+    // One transaction, so that the figures are of one moment.
+    readOverview: db.transaction((now: number): Overview => {
+      const rows = tallies.all();
+      return {
+        messages: rows
+          .filter(({ kind }) => kind === 'message')
+          .map(({ owner, state, count }) => ({ channel: owner, state: state as MessageState, count })),
+        deliveries: rows
+          .filter(({ kind }) => kind === 'delivery')
+          .map(({ owner, party, state, count }) => ({ target: owner, party, state: state as DeliveryState, count })),
+        oldestWaitingAt: oldestWaiting.get({ now }) ?? null,
+        oldestHeldAt: oldestHeld.get() ?? null,
+      };
+    }),
+  };
+}
+
+function rowToMessage(row: MessageRow): StoredMessage {
+  return { ...row, skipped: JSON.parse(row.skipped), faults: JSON.parse(row.faults) };
+}
+
+function rowToDelivery(row: DeliveryRow): StoredDelivery {
+  const { turn, fault, status, contentType, encoding, answer, answerFault, ...rest } = row;
+  return {
+    ...rest,
+    inFlight: turn === 'flight',
+    fault: fault === null ? null : JSON.parse(fault),
+    response:
+      status === null
+        ? null
+        : {
+            status,
+            contentType,
+            body: encoding === 'deflate' ? inflateSync(answer) : answer,
+            fault: answerFault === null ? null : JSON.parse(answerFault),
+          },
+  };
+}

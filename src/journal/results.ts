@@ -1,0 +1,232 @@
+import type { Database } from 'better-sqlite3';
+import type { FaultCode, FaultRecord } from '../contracts/fault.ts';
+import type { OutcomeDraft } from '../contracts/journal.ts';
+import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
+import type { Statement } from '../contracts/mapper.ts';
+import type { DeliveryRef, MessageRef, Transitions } from './transitions.ts';
+import type { Lane, Lanes } from './lanes.ts';
+
+/** What is known of a delivery when the question is what may follow it. */
+export interface KnownDelivery extends DeliveryRef, Lane {
+  readonly operation: string;
+  readonly digest: string | null;
+  readonly on_correction: 'update' | 'hold';
+  readonly state: DeliveryState;
+  readonly ended: string | null;
+  readonly turn: string | null;
+  readonly attempts: number;
+  readonly may_have_arrived: number;
+  readonly after_id: number | null;
+}
+
+interface KnownResult {
+  readonly rank: string;
+  readonly digest: string;
+  readonly message_id: number;
+  readonly last_message_id: number;
+}
+
+export interface Created {
+  readonly id: number;
+  readonly state: DeliveryState;
+}
+
+/** How a new delivery stands among the others of its result. */
+export interface Standing {
+  readonly digest: string | null;
+  readonly follows: number | null;
+  /** Held with this fault. */
+  readonly hold: FaultCode | null;
+  /** Cancelled from the start, because this message overtook it. */
+  readonly stale: string | null;
+  /** Has to wait for the end of this delivery. */
+  readonly afterId: number | null;
+}
+
+export const ALONE: Standing = { digest: null, follows: null, hold: null, stale: null, afterId: null };
+
+const KNOWN_COLUMNS = `id, message_id, target, party, lane_key, operation, digest, on_correction, state, ended, turn,
+  attempts, may_have_arrived, after_id`;
+
+export type Results = ReturnType<typeof makeResults>;
+
+/**
+ * What a statement does to the deliveries of its result: the table of `docs/results.md`. To be called inside a
+ * transaction, with the message already stored in its state.
+ */
+export function makeResults(db: Database, lanes: Lanes, transitions: Transitions) {
+  const readResult = db.prepare<[string], KnownResult>(
+    'select rank, digest, message_id, last_message_id from results where key = ?',
+  );
+  const addResult = db.prepare(
+    'insert into results (key, rank, digest, message_id, last_message_id) values (@key, @rank, @digest, @id, @id)',
+  );
+  const replaceResult = db.prepare(
+    'update results set rank = @rank, digest = @digest, message_id = @id, last_message_id = @id where key = @key',
+  );
+  const raiseResult = db.prepare('update results set rank = ?, last_message_id = ? where key = ?');
+  const readOfResult = db.prepare<[string], KnownDelivery>(
+    `select ${KNOWN_COLUMNS} from deliveries where result_key = ? order by id`,
+  );
+  const readHeldOfMessage = db.prepare<[number], KnownDelivery>(
+    `select ${KNOWN_COLUMNS} from deliveries
+     where message_id = ? and state = 'held' and attempts = 0 and follows is null order by id`,
+  );
+  const markOvertaken = db.prepare('update deliveries set superseded_by = ? where id = ?');
+  const readMessage = db.prepare<[number], MessageRef & { state: MessageState; faults: string }>(
+    'select id, channel, state, faults from messages where id = ?',
+  );
+  const setFaults = db.prepare('update messages set faults = ? where id = ?');
+
+  const supersede = (delivery: KnownDelivery, at: number, why: string) => {
+    transitions.delivery(delivery, delivery.state, 'cancelled', { at, event: 'superseded', why });
+    lanes.promote(delivery, at);
+  };
+
+  /** Inserts a draft as `queued`, as `held`, or as `stale`. */
+  const insert = (message: MessageRef, draft: OutcomeDraft, at: number, more: Standing): Created => {
+    const fault = draft.held ?? (more.hold === null ? null : plainFault(more.hold));
+    const [event, state] =
+      more.stale !== null
+        ? (['stale', 'cancelled'] as const)
+        : fault !== null
+          ? (['held', 'held'] as const)
+          : (['queued', 'waiting'] as const);
+    const id = lanes.insert({
+      messageId: message.id,
+      channel: message.channel,
+      digest: more.digest,
+      follows: more.follows,
+      draft,
+      at,
+      state,
+      fault: fault === null ? null : JSON.stringify(fault),
+      ended: more.stale === null ? null : 'stale',
+      afterId: more.afterId,
+    });
+    const ref = { id, message_id: message.id, target: draft.target, party: draft.party };
+    transitions.delivery(ref, null, state, { at, event, why: more.stale ?? fault?.code ?? null });
+    return { id, state };
+  };
+
+  /** Alarm on a message that changes what was issued, where there is no delivery of its own to bear it. */
+  const holdMessage = (messageId: number, code: FaultCode, at: number) => {
+    const message = readMessage.get(messageId)!;
+    const faults = JSON.parse(message.faults) as { code: FaultCode }[];
+    if (!faults.some((fault) => fault.code === code)) {
+      setFaults.run(JSON.stringify([...faults, plainFault(code)]), messageId);
+    }
+    if (message.state !== 'held') transitions.message(message, message.state, 'held', { at, event: 'held', why: code });
+  };
+
+  /** A newer version is known: what waits or is held is cancelled, what is in flight is marked. */
+  const overtake = (earlier: readonly KnownDelivery[], digest: string, messageId: number, at: number) => {
+    for (const delivery of earlier) {
+      if (delivery.turn === 'flight') {
+        // A result that changed back: what is under way says the right thing again.
+        markOvertaken.run(delivery.digest === digest ? null : messageId, delivery.id);
+      } else if (isLiving(delivery)) {
+        supersede(delivery, at, `message ${messageId}`);
+      }
+    }
+  };
+
+  return {
+    insert,
+    supersede,
+    holdMessage,
+    readOfResult: (key: string): KnownDelivery[] => readOfResult.all(key),
+
+    /** Applies one statement with the drafts made for it; returns the deliveries it created. */
+    state(message: MessageRef, statement: Statement, drafts: readonly OutcomeDraft[], at: number): Created[] {
+      const { resultKey: key, rank, digest } = statement;
+      const insertAll = (of: readonly OutcomeDraft[], more: Partial<Standing>) =>
+        of.map((draft) => insert(message, draft, at, { ...ALONE, digest, ...more }));
+      const known = readResult.get(key);
+      if (known === undefined) {
+        addResult.run({ key, rank, digest, id: message.id });
+        return insertAll(drafts, {});
+      }
+
+      const isSame = known.digest === digest;
+      const isOlder = rank < known.rank || (rank === known.rank && message.id < known.last_message_id);
+      const statedBy = `message ${known.message_id}`;
+      if (!isSame && isOlder) {
+        transitions.note(message.id, null, { at, event: 'overtaken', why: statedBy });
+        return insertAll(drafts, { stale: statedBy });
+      }
+
+      const earlier = readOfResult.all(key);
+      const isOwn = !isSame || known.message_id === message.id;
+      if (!isOwn) transitions.note(message.id, null, { at, event: 'linked', why: statedBy });
+      if (!isSame) {
+        replaceResult.run({ key, rank, digest, id: message.id });
+        overtake(earlier, digest, message.id, at);
+      } else if (!isOlder) {
+        raiseResult.run(rank, Math.max(message.id, known.last_message_id), key);
+      }
+
+      const hold = whyHold(earlier, digest);
+      const afterId = earlier.find((one) => one.turn === 'flight' && one.digest !== digest)?.id ?? null;
+      const isAnswered = (draft: OutcomeDraft) =>
+        (isSame && earlier.some((one) => stands(one, digest) && asks(one, draft))) ||
+        hasLastWord(earlier, draft, digest);
+      const created = insertAll(
+        drafts.filter((draft) => !isAnswered(draft)),
+        { hold, afterId },
+      );
+      const isBorne = created.length > 0 || (isSame && earlier.some((one) => stands(one, digest)));
+      if (hold !== null && isOwn && !isBorne) holdMessage(message.id, hold, at);
+      return created;
+    },
+
+    /** Before a message gets a new outcome: what the old one left held, and nobody ever tried to send, makes way. */
+    withdraw(messageId: number, at: number) {
+      for (const delivery of readHeldOfMessage.all(messageId)) supersede(delivery, at, `message ${messageId}`);
+    },
+  };
+}
+
+/**
+ * Why a new version of a result may not go out by itself: an earlier version was delivered, or may have been, by an
+ * operation that asks for a person then. Which operation the new version wants does not matter.
+ */
+export function whyHold(earlier: readonly KnownDelivery[], digest: string | null): FaultCode | null {
+  const issued = earlier.filter((delivery) => delivery.digest !== digest && delivery.on_correction === 'hold');
+  if (issued.some(({ state }) => state === 'delivered')) return 'already-delivered';
+  return issued.some((delivery) => delivery.turn !== 'flight' && delivery.may_have_arrived === 1) ? 'in-doubt' : null;
+}
+
+/** Still to be sent, or waiting for a person. */
+export function isLiving(delivery: KnownDelivery): boolean {
+  return delivery.state === 'waiting' || delivery.state === 'held';
+}
+
+/** True where the delivery already does, did, or was told not to do, what this version of the result asks for. */
+function stands(delivery: KnownDelivery, digest: string | null): boolean {
+  return delivery.digest === digest && delivery.ended !== 'superseded' && delivery.ended !== 'stale';
+}
+
+/** What is asked of whom: two requests that agree in this take each other's place. */
+export interface Request {
+  readonly target: string;
+  readonly operation: string;
+}
+
+const asks = (one: Request, other: Request) => one.target === other.target && one.operation === other.operation;
+
+/**
+ * True where the receiver was last told, or is just being told, this very version: a result that changed and changed
+ * back before the change went out needs no second delivery.
+ */
+export function hasLastWord(deliveries: readonly KnownDelivery[], request: Request, digest: string | null): boolean {
+  const told = deliveries.filter(
+    (one) => asks(one, request) && (one.turn === 'flight' || one.state === 'delivered' || one.may_have_arrived === 1),
+  );
+  const last = told.at(-1);
+  return last !== undefined && last.digest === digest && (last.turn === 'flight' || last.state === 'delivered');
+}
+
+export function plainFault(code: FaultCode): FaultRecord {
+  return { code, at: null, where: null, detail: null };
+}

@@ -1,0 +1,129 @@
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import Database from 'better-sqlite3';
+import { makeAdmissions } from './admissions.ts';
+import { makeAttempts } from './attempts.ts';
+import { makeCheckpoints } from './checkpoints.ts';
+import { makeClaim } from './claims.ts';
+import { openReader, openWriter } from './database.ts';
+import { type Calls, failure, makeGroupCommit, type Reply, type Request, run } from './group-commit.ts';
+import { makeLanes } from './lanes.ts';
+import { makeReads } from './reads.ts';
+import { makeResults } from './results.ts';
+import { makeTransitions } from './transitions.ts';
+
+/** What a worker thread is started with. */
+export type WorkerOptions =
+  | {
+      readonly role: 'writer';
+      readonly path: string;
+      readonly now: number;
+      readonly maxBatch: number;
+      readonly maxPages: number | null;
+    }
+  | { readonly role: 'reader'; readonly path: string };
+
+/** What it is sent: requests, or a word on its own. */
+export type ToWorker = { readonly requests: readonly Request[] } | 'checkpoint' | 'close';
+
+/** What it sends. `recovered` = attempts that a crash had cut off. */
+export type FromWorker =
+  | { readonly ready: true; readonly recovered: number }
+  | { readonly failed: string }
+  | { readonly replies: readonly Reply[]; readonly checkpointDue: boolean };
+
+const port = parentPort;
+if (port === null) throw new Error('worker.ts is started by sqlite.ts, as a worker thread');
+const post = (message: FromWorker) => port.postMessage(message);
+
+try {
+  const options = workerData as WorkerOptions;
+  if (options.role === 'writer') startWriter(options);
+  else startReader(options);
+} catch (error) {
+  post({ failed: error instanceof Error ? error.message : String(error) });
+  port.close();
+}
+
+function startWriter(options: WorkerOptions & { role: 'writer' }): void {
+  const db = openWriter(options.path, options.maxPages);
+  const transitions = makeTransitions(db);
+  const lanes = makeLanes(db);
+  const results = makeResults(db, lanes, transitions);
+  const attempts = makeAttempts(db, lanes, results, transitions);
+  const admissions = makeAdmissions(db, results, transitions);
+  const recovered = db
+    .transaction(() => {
+      const count = attempts.recover(options.now);
+      transitions.flush();
+      return count;
+    })
+    .immediate();
+  const calls = { ...admissions, claim: makeClaim(db, lanes, transitions), record: attempts.record } as Calls;
+  const commitGroup = makeGroupCommit(db, calls, transitions);
+  const isCheckpointDue = makeCheckpoints(db);
+
+  listen((requests) => {
+    for (let from = 0; from < requests.length; from += options.maxBatch) {
+      const replies = commitGroup(requests.slice(from, from + options.maxBatch));
+      post({ replies, checkpointDue: false });
+    }
+    if (isCheckpointDue()) post({ replies: [], checkpointDue: true });
+  }, db);
+  post({ ready: true, recovered });
+}
+
+function startReader({ path }: WorkerOptions & { role: 'reader' }): void {
+  const db = openReader(path);
+  const calls = makeReads(db);
+  // The only thing this connection does: see checkpoints.ts.
+  const keeper = new Database(path, { fileMustExist: true });
+  keeper.pragma('wal_autocheckpoint = 0');
+  const checkpoint = keeper.prepare('pragma wal_checkpoint(passive)');
+
+  listen(
+    (requests) => {
+      for (const request of requests) {
+        let reply: Reply;
+        try {
+          reply = { id: request.id, value: run(calls, request) };
+        } catch (error) {
+          reply = failure(request.id, error);
+        }
+        post({ replies: [reply], checkpointDue: false });
+      }
+    },
+    db,
+    keeper,
+    () => checkpoint.get(),
+  );
+  post({ ready: true, recovered: 0 });
+}
+
+/** Hands over everything that waits at once: what came while a commit ran goes into the next. */
+function listen(
+  serve: (requests: Request[]) => void,
+  db: Database.Database,
+  keeper: Database.Database | null = null,
+  checkpoint: () => void = () => {},
+): void {
+  port!.on('message', (first: ToWorker) => {
+    let next: ToWorker | undefined = first;
+    while (next !== undefined) {
+      const requests: Request[] = [];
+      const words = new Set<'checkpoint' | 'close'>();
+      for (; next !== undefined; next = receiveMessageOnPort(port!)?.message) {
+        if (typeof next === 'string') words.add(next);
+        else requests.push(...next.requests);
+      }
+      if (requests.length > 0) serve(requests);
+      if (words.has('checkpoint')) checkpoint();
+      if (words.has('close')) {
+        keeper?.close();
+        db.close();
+        port!.close();
+        return;
+      }
+      next = receiveMessageOnPort(port!)?.message;
+    }
+  });
+}
