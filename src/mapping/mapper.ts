@@ -1,10 +1,10 @@
-import { Fault, type FaultRecord } from '../contracts/fault.ts';
+import { Fault } from '../contracts/fault.ts';
 import type { Answered, Draft, MapContext, Mapped, Mapper } from '../contracts/mapper.ts';
 import { type CharsetPolicy, decodeText, resolveCharset } from '../hl7/charset.ts';
 import { arrangeGroups } from '../hl7/group.ts';
 import { type Header, readHeader } from '../hl7/header.ts';
 import { parseMessage } from '../hl7/message.ts';
-import type { MessageMapping, ResultOutcome } from './mapping.ts';
+import { gatherOutcomes, type MessageMapping } from './mapping.ts';
 import type { Run } from './scope.ts';
 import { Trail, type TrailEntry } from './trail.ts';
 
@@ -45,7 +45,7 @@ export function createMapper(version: string, channels: ReadonlyMap<string, Mapp
         return outcomes.map((outcome) => ({ outcome, mapping: mapping.name, trail: outcome.trail }));
       });
       return {
-        mapped: gather(results.map(({ outcome }) => outcome)),
+        mapped: gatherOutcomes(results.map(({ outcome }) => outcome)),
         results: results.map(({ outcome, mapping, trail }) => ({ at: outcome.at, mapping, trail })),
       };
     } catch (error) {
@@ -115,20 +115,6 @@ function parseJson(body: Uint8Array): unknown {
   } catch {
     throw new Fault('answer-unreadable');
   }
-}
-
-function gather(outcomes: readonly ResultOutcome[]): Mapped {
-  const faults = new Map<string, FaultRecord>();
-  for (const fault of outcomes.flatMap((outcome) => outcome.faults)) {
-    // A fault of PID is met again by every result of the message; it is one fault.
-    faults.set(JSON.stringify(fault.record), fault.record);
-  }
-  return {
-    statements: outcomes.map(({ statement }) => statement).filter((statement) => statement !== null),
-    drafts: outcomes.flatMap(({ drafts }) => drafts),
-    skipped: outcomes.map(({ skipped }) => skipped).filter((skipped) => skipped !== null),
-    faults: [...faults.values()],
-  };
 }
 
 function refuse(fault: Fault): Mapped {

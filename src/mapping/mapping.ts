@@ -1,5 +1,5 @@
-import { Fault } from '../contracts/fault.ts';
-import type { Answered, Draft, Skipped, Statement } from '../contracts/mapper.ts';
+import { Fault, type FaultRecord } from '../contracts/fault.ts';
+import type { Answered, Draft, Mapped, Skipped, Statement } from '../contracts/mapper.ts';
 import { deriveIdentifier, deriveKey } from '../fhir/identifier.ts';
 import { toJsonBytes } from '../fhir/json.ts';
 import { findGroups, type Group, isGroupName } from '../hl7/group.ts';
@@ -259,4 +259,19 @@ function checkZone(zone: string, node: YamlNode): void {
   } catch {
     node.fail(`There is no time zone "${zone}"`, 'IANA names, such as Europe/Stockholm');
   }
+}
+
+/** What all results of a message come to. */
+export function gatherOutcomes(outcomes: readonly ResultOutcome[]): Mapped {
+  const faults = new Map<string, FaultRecord>();
+  for (const fault of outcomes.flatMap((outcome) => outcome.faults)) {
+    // A fault of PID is met again by every result of the message; it is one fault.
+    faults.set(JSON.stringify(fault.record), fault.record);
+  }
+  return {
+    statements: outcomes.map(({ statement }) => statement).filter((statement) => statement !== null),
+    drafts: outcomes.flatMap(({ drafts }) => drafts),
+    skipped: outcomes.map(({ skipped }) => skipped).filter((skipped) => skipped !== null),
+    faults: [...faults.values()],
+  };
 }

@@ -64,7 +64,7 @@ export function compileRule(node: YamlNode, around: Surroundings): Evaluate {
   return (scope) => {
     if (condition !== null && !condition(scope)) return null;
     const found = make.evaluate(scope);
-    if (found === null && isRequired) {
+    if (isRequired && isNothing(found)) {
       throw new Fault('field-required', { at: make.source?.locateMissing(scope) ?? null, where });
     }
     return found;
@@ -145,7 +145,7 @@ function compileList(node: YamlNode, around: Surroundings): Evaluate {
     for (const rule of rules) {
       const make = () => evaluateKeepingFaults(rule, scope);
       const found = scope.run.trail === null ? make() : scope.run.trail.within(`[${values.length}]`, make);
-      if (found === null) continue;
+      if (found === null || isNothing(found)) continue;
       // A rule that finds many (all:) puts each of them into the list.
       if (Array.isArray(found.value)) values.push(...found.value);
       else values.push(found.value);
@@ -197,7 +197,7 @@ function compileFrom(node: YamlNode, keys: RuleKeys, around: Surroundings): Made
         values.push(...made.value.split(separator).filter((part) => part !== ''));
       else values.push(made.value);
     }
-    return values.length === 0 ? null : { value: values, at: null, cell: null };
+    return { value: values, at: null, cell: null };
   };
   return { evaluate: withTrail(evaluate, where), source };
 }
@@ -313,12 +313,17 @@ export function compileSet(node: YamlNode, around: Surroundings): Evaluate {
     for (const { name, evaluate } of elements) {
       const make = () => evaluateKeepingFaults(evaluate, scope);
       const found = scope.run.trail === null ? make() : scope.run.trail.within(name, make);
-      if (found === null) continue;
+      if (found === null || isNothing(found)) continue;
       made[name] = found.value;
       isEmpty = false;
     }
     return isEmpty ? null : { value: made, at: null, cell: null };
   };
+}
+
+/** An empty list is something to a condition ("x" in list), but no element: FHIR has no empty arrays. */
+function isNothing(found: Found | null): boolean {
+  return found === null || (Array.isArray(found.value) && found.value.length === 0);
 }
 
 function evaluateKeepingFaults(evaluate: Evaluate, scope: Scope): Found | null {
@@ -336,7 +341,7 @@ function withTrail(evaluate: Evaluate, where: string): Evaluate {
     const { trail } = scope.run;
     if (trail === null) return evaluate(scope);
     const { value, sources } = trail.collect(() => evaluate(scope));
-    if (value !== null) trail.made(where, sources);
+    if (!isNothing(value)) trail.made(where, sources);
     return value;
   };
 }
