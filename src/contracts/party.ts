@@ -9,11 +9,12 @@ export interface Party {
   readonly organisationNumber: string;
 }
 
-/** PEM texts for a TLS client; `version` changes when the files do, so that pools can be renewed. */
+/** What a TLS client shows of the party; `version` changes when the files do, so that pools can be renewed. */
 export interface Credentials {
-  readonly cert: string;
-  readonly key: string;
-  readonly passphrase: string | null;
+  /** PEM certificate (with its chain) and key, or a PKCS#12 container: what `tls.connect` takes under these names. */
+  readonly tls:
+    | { readonly cert: string; readonly key: string; readonly passphrase?: string }
+    | { readonly pfx: Buffer; readonly passphrase?: string };
   readonly version: string;
 }
 

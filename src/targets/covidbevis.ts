@@ -1,0 +1,188 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { Fault } from '../contracts/fault.ts';
+import type { Host, TargetPlugin } from '../contracts/plugin.ts';
+import type { Delivery, Operation, Response, Target, Verdict } from '../contracts/target.ts';
+import { classifyAnswer, classifyError } from './classify.ts';
+import { recoveryCertificateAnswer, testCertificateAnswer } from './covidbevis-answer.ts';
+import { type CertificateRequest, recoveryCertificateRequest, testCertificateRequest } from './covidbevis-request.ts';
+import { type Exchanged, exchange } from './exchange.ts';
+import { createPools } from './pools.ts';
+
+const path = z.string().regex(/^\/[^\s?#]*$/);
+const config = z.strictObject({
+  url: z
+    .url({ protocol: /^https$/ })
+    .refine((url) => !/[?#]/.test(url), 'must have no query and no fragment')
+    .describe('Base URL of the service, such as https://api.covidbevis.se.'),
+  ca: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "PEM file with the authorities that may have issued the service's certificate; else those of the system.",
+    ),
+  paths: z
+    .strictObject({
+      observation: path.default('/observation').describe('Where negative tests go.'),
+      recovery: path.default('/recovery').describe('Where positive tests go.'),
+      ping: path.default('/ping').describe('Where the connection is tried.'),
+    })
+    .prefault({})
+    .describe('Paths below the base URL.'),
+  timeoutMs: z
+    .int()
+    .min(100)
+    .max(600_000)
+    .default(45_000)
+    .describe('Longest time one request may take, from connecting to the last byte of the answer.'),
+  connectTimeoutMs: z.int().min(100).max(600_000).default(10_000).describe('Longest time connecting may take.'),
+  connections: z.int().min(1).max(256).default(8).describe('Connections at most, for each party.'),
+  maxAnswerBytes: z.int().min(1024).max(67_108_864).default(4_194_304).describe('Largest answer that is read.'),
+  uvciHoldsIdentifier: z
+    .boolean()
+    .default(true)
+    .describe('Whether the certificate identifier must contain the identifier we sent. That it does is deduced.'),
+});
+
+const operations = {
+  'test-certificate': {
+    summary: 'Test certificate for a negative test: POST of a FHIR Observation, answered with the certificate.',
+    inDoubt: 'repeat',
+    onCorrection: 'hold',
+  },
+  'recovery-certificate': {
+    summary: 'Recovery certificate for a positive test: POST of a FHIR Observation, answered with the certificate.',
+    inDoubt: 'repeat',
+    onCorrection: 'hold',
+  },
+  ping: { summary: 'Tries connection and certificate.', inDoubt: 'repeat', onCorrection: 'hold' },
+} as const satisfies Record<string, Operation>;
+
+/** The covid certificate service of E-hälsomyndigheten, or whatever speaks like it. */
+export const covidbevisTarget: TargetPlugin<typeof config> = {
+  kind: 'target',
+  name: 'covidbevis',
+  summary: 'Certificate service for covid tests: JSON over mutual TLS, under the certificate of the delivery’s party.',
+  config,
+  create: createCovidbevisTarget,
+};
+
+function createCovidbevisTarget(settings: z.output<typeof config>, host: Host): Target {
+  const ca = settings.ca === undefined ? null : readFileSync(host.resolvePath(settings.ca), 'utf8');
+  const { connections, connectTimeoutMs } = settings;
+  const pools = createPools(host.parties, { connections, connectTimeoutMs, ca });
+  const base = settings.url.replace(/\/$/, '');
+
+  async function post(delivery: Delivery, plan: Plan, signal: AbortSignal): Promise<Verdict> {
+    const request = readRequest(delivery.body, plan.request);
+    const answer = await exchange({
+      dispatcher: pools.of(delivery.party),
+      url: base + plan.path,
+      method: request === null ? 'GET' : 'POST',
+      headers: { accept: 'application/json', ...(request === null ? {} : { 'content-type': 'application/json' }) },
+      body: request === null ? null : delivery.body,
+      signal,
+      timeoutMs: settings.timeoutMs,
+      maxAnswerBytes: settings.maxAnswerBytes,
+      clock: host.clock,
+    });
+    const failure = classifyAnswer(answer, host.clock.now());
+    if (failure !== null) return { ok: false, ...failure, response: toResponse(answer, null) };
+    const problem = request === null || plan.read === null ? null : plan.read(answer, request);
+    const fault = problem === null ? null : new Fault('answer-unreadable', { detail: problem });
+    return { ok: true, response: toResponse(answer, fault) };
+  }
+
+  const { uvciHoldsIdentifier, paths } = settings;
+  const plans: Readonly<Record<string, Plan>> = {
+    'test-certificate': {
+      path: paths.observation,
+      request: testCertificateRequest,
+      read: (answer, request) => {
+        const read = readAnswer(answer, testCertificateAnswer);
+        if (typeof read === 'string') return read;
+        const { metadata, test } = read.testProof;
+        if (test.typeOfTest.code !== request.code.coding[0].code) return 'testProof.test.typeOfTest does not match';
+        if (test.testResult.code !== request.valueCodeableConcept.coding[0].code) {
+          return 'testProof.test.testResult does not match';
+        }
+        return uvciHoldsIdentifier ? checkUvci(metadata.uvci, request, 'testProof') : null;
+      },
+    },
+    'recovery-certificate': {
+      path: paths.recovery,
+      request: recoveryCertificateRequest,
+      read: (answer, request) => {
+        const read = readAnswer(answer, recoveryCertificateAnswer);
+        if (typeof read === 'string') return read;
+        return uvciHoldsIdentifier ? checkUvci(read.recoveryProof.metadata.uvci, request, 'recoveryProof') : null;
+      },
+    },
+    ping: { path: paths.ping, request: null, read: null },
+  };
+
+  return {
+    operations,
+    async send(delivery, signal) {
+      try {
+        const plan = Object.hasOwn(plans, delivery.operation) ? plans[delivery.operation] : undefined;
+        if (plan === undefined) throw new Fault('mapping-incomplete', { detail: `no operation ${delivery.operation}` });
+        return await post(delivery, plan, signal);
+      } catch (error) {
+        return { ok: false, ...classifyError(error), response: null };
+      }
+    },
+    stop: () => pools.stop(),
+  };
+}
+
+interface Plan {
+  readonly path: string;
+  /** null = the operation sends nothing. */
+  readonly request: z.ZodType<CertificateRequest> | null;
+  /** What is wrong with a 2xx answer, as an element's name; null = nothing. */
+  readonly read: ((answer: Exchanged, request: CertificateRequest) => string | null) | null;
+}
+
+/** @throws Fault `mapping-incomplete` with the element that breaks a rule, never its value */
+function readRequest(body: Uint8Array, schema: Plan['request']): CertificateRequest | null {
+  if (schema === null) return null;
+  const read = schema.safeParse(parseJson(body));
+  if (read.success) return read.data;
+  throw new Fault('mapping-incomplete', { detail: describePath('Observation', read.error) });
+}
+
+function readAnswer<Schema extends z.ZodType>(answer: Exchanged, schema: Schema): z.output<Schema> | string {
+  if (!answer.complete) return 'larger than maxAnswerBytes';
+  const json = parseJson(answer.body);
+  if (json === undefined) return 'not JSON in UTF-8';
+  const read = schema.safeParse(json);
+  return read.success ? read.data : describePath('answer', read.error);
+}
+
+function checkUvci(uvci: string, request: CertificateRequest, proof: string): string | null {
+  return uvci.includes(request.identifier[0].value) ? null : `${proof}.metadata.uvci does not match`;
+}
+
+/** Undefined where the bytes are not JSON in UTF-8. */
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The first element that breaks a rule: `Observation.contained[0].identifier[0].value`. */
+function describePath(root: string, error: z.ZodError): string {
+  const steps = error.issues[0]?.path ?? [];
+  return steps.reduce<string>(
+    (text, step) => text + (typeof step === 'number' ? `[${step}]` : `.${String(step)}`),
+    root,
+  );
+}
+
+function toResponse(answer: Exchanged, fault: Fault | null): Response {
+  return { status: answer.status, contentType: answer.contentType, body: answer.body, fault };
+}

@@ -1,0 +1,227 @@
+import { z } from 'zod';
+import type { Clock } from '../contracts/clock.ts';
+import { Fault } from '../contracts/fault.ts';
+import type { Log } from '../contracts/log.ts';
+import type { Credentials, Parties, Party, PartyStatus } from '../contracts/party.ts';
+import { type KeyFiles, type KeyMaterial, readKeyMaterial, UnusableKey, versionOf } from './key-material.ts';
+import { organisationNumbersOf, readOrganisationNumber } from './organisation-number.ts';
+
+const DAY_MS = 86_400_000;
+
+const passphrase = z
+  .union([
+    z.strictObject({ env: z.string().min(1).describe('Name of the environment variable that holds the passphrase.') }),
+    z.strictObject({ file: z.string().min(1).describe('File that holds the passphrase and nothing else.') }),
+  ])
+  .describe('Where the passphrase is kept; never the passphrase itself.');
+
+/** One entry of `parties:` in sluss.yaml. */
+export const partyConfig = z.strictObject({
+  name: z.string().min(1).max(80).describe('Name of the care provider as it shall print.'),
+  organisationsnummer: z
+    .string()
+    .transform((text, context) => {
+      const number = readOrganisationNumber(text);
+      if (number === null) context.addIssue('must be an organisationsnummer: ten digits with a valid check digit');
+      return number ?? '';
+    })
+    .describe('Organisationsnummer, such as 232100-0016; the client certificate must state the same.'),
+  certificate: z
+    .union([
+      z.strictObject({
+        cert: z.string().min(1).describe('PEM file: the client certificate, followed by its intermediates.'),
+        key: z.string().min(1).describe('PEM file: its key.'),
+        passphrase: passphrase.optional(),
+      }),
+      z.strictObject({
+        pkcs12: z.string().min(1).describe('PKCS#12 file (.p12, .pfx) with certificate and key.'),
+        passphrase: passphrase.optional(),
+      }),
+    ])
+    .describe('The client certificate under which everything of this party leaves.'),
+});
+
+export type PartyConfig = z.output<typeof partyConfig>;
+
+export interface PartiesHost {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Reads a file of the configuration; its path is as configured. @throws Error */
+  readFile(path: string): Uint8Array;
+  /** An environment variable; null = not set. */
+  readVariable(name: string): string | null;
+}
+
+/** Parties that look after their certificate files. */
+export interface LiveParties extends Parties {
+  /**
+   * Reads the certificate files again. A renewal that cannot be used is logged as an error, and the certificate in
+   * force goes on serving while it is valid.
+   */
+  refresh(): void;
+  /** Refreshes from time to time until stopped. */
+  start(everyMs: number): void;
+  stop(): void;
+}
+
+interface Entry {
+  readonly party: Party;
+  readonly config: PartyConfig['certificate'];
+  /** What serves; null = nothing usable was ever read. */
+  material: KeyMaterial | null;
+  /** What is wrong with the files as they are now; null = nothing. */
+  problem: Problem | null;
+  /** Version of the files last judged; '' = none yet, or they could not be read. */
+  judged: string;
+}
+
+interface Problem {
+  readonly file: string;
+  readonly why: string;
+}
+
+/** Loads the parties of a configuration, by id; a certificate that cannot be used stops its party and no other. */
+export function createParties(config: Readonly<Record<string, PartyConfig>>, host: PartiesHost): LiveParties {
+  const entries = new Map<string, Entry>();
+  for (const [id, one] of Object.entries(config)) {
+    const party: Party = { id, name: one.name, organisationNumber: one.organisationsnummer };
+    entries.set(id, { party, config: one.certificate, material: null, problem: null, judged: '' });
+  }
+  const refresh = () => {
+    for (const entry of entries.values()) refreshEntry(entry, host);
+  };
+  refresh();
+
+  let callOff: (() => void) | null = null;
+  return {
+    list: () =>
+      [...entries.values()].map((entry): PartyStatus => {
+        const validTo = entry.material?.validTo ?? null;
+        return { party: entry.party, fault: faultOf(entry, host.clock.now()), validTo };
+      }),
+    get: (id) => entries.get(id)?.party ?? null,
+    credentials(id): Credentials {
+      const entry = entries.get(id);
+      if (entry === undefined) throw new Fault('party-stopped', { detail: 'no such party is configured' });
+      const fault = faultOf(entry, host.clock.now());
+      if (fault !== null || entry.material === null) throw fault ?? new Fault('party-stopped');
+      return entry.material.credentials;
+    },
+    refresh,
+    start(everyMs) {
+      callOff?.();
+      const next = () => {
+        callOff = host.clock.wakeAt(host.clock.now() + everyMs, () => {
+          refresh();
+          next();
+        });
+      };
+      next();
+    },
+    stop() {
+      callOff?.();
+      callOff = null;
+    },
+  };
+}
+
+function refreshEntry(entry: Entry, host: PartiesHost): void {
+  const file = 'cert' in entry.config ? entry.config.cert : entry.config.pkcs12;
+  const before = entry.problem;
+  try {
+    const files = readKeyFiles(entry.config, host);
+    const version = versionOf(files);
+    // Unchanged files are judged again only where it was the clock that was against them.
+    if (version === entry.judged && version === entry.material?.credentials.version) return;
+    const now = host.clock.now();
+    const material = judge(files, entry.party);
+    const serving = entry.material;
+    if (!isInForce(material, now) && (serving === null || isInForce(serving, now))) {
+      // The first one is kept all the same: its time may come, and its dates are worth showing.
+      entry.material ??= material;
+      throw new UnusableFile(describeSpan(material, now));
+    }
+    entry.material = material;
+    entry.problem = null;
+    entry.judged = version;
+    const daysLeft = Math.floor((material.validTo - now) / DAY_MS);
+    const event = serving === null ? 'certificate-loaded' : 'certificate-renewed';
+    host.log.info(event, { party: entry.party.id, file, daysLeft });
+  } catch (error) {
+    if (!(error instanceof UnusableFile)) throw error;
+    entry.problem = { file: error.file ?? file, why: error.message };
+    entry.judged = '';
+    if (before?.file === entry.problem.file && before.why === entry.problem.why) return;
+    const serving = entry.material !== null && isInForce(entry.material, host.clock.now());
+    host.log.error(serving ? 'certificate-renewal-refused' : 'certificate-unusable', {
+      party: entry.party.id,
+      file: entry.problem.file,
+      detail: entry.problem.why,
+    });
+  }
+}
+
+/** A certificate or key file that cannot be used; `file` null = the certificate file. */
+class UnusableFile extends Error {
+  readonly file: string | null;
+  constructor(why: string, file: string | null = null) {
+    super(why);
+    this.file = file;
+  }
+}
+
+function readKeyFiles(config: PartyConfig['certificate'], host: PartiesHost): KeyFiles {
+  const read = (path: string): Uint8Array => {
+    try {
+      return host.readFile(path);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+      throw new UnusableFile(`the file cannot be read (${code})`, path);
+    }
+  };
+  let secret: string | null = null;
+  if (config.passphrase !== undefined && 'env' in config.passphrase) {
+    secret = host.readVariable(config.passphrase.env);
+    if (secret === null) throw new UnusableFile(`the environment variable ${config.passphrase.env} is not set`);
+  } else if (config.passphrase !== undefined) {
+    secret = Buffer.from(read(config.passphrase.file))
+      .toString('utf8')
+      .replace(/\r?\n$/, '');
+  }
+  return 'pkcs12' in config
+    ? { pkcs12: read(config.pkcs12), passphrase: secret }
+    : { cert: read(config.cert), key: read(config.key), passphrase: secret };
+}
+
+function judge(files: KeyFiles, party: Party): KeyMaterial {
+  let material: KeyMaterial;
+  try {
+    material = readKeyMaterial(files);
+  } catch (error) {
+    if (error instanceof UnusableKey) throw new UnusableFile(error.message);
+    throw error;
+  }
+  const stated = organisationNumbersOf(material.leaf);
+  if (stated.length === 0) throw new UnusableFile('the certificate states no organisationsnummer');
+  if (stated.some((number) => number !== party.organisationNumber)) {
+    throw new UnusableFile(`the certificate is of organisationsnummer ${stated.join(' and ')}, not of the party's`);
+  }
+  return material;
+}
+
+const isInForce = (material: KeyMaterial, now: number): boolean => now >= material.validFrom && now < material.validTo;
+
+function describeSpan(material: KeyMaterial, now: number): string {
+  const early = now < material.validFrom;
+  const time = new Date(early ? material.validFrom : material.validTo).toISOString();
+  return early ? `the certificate is not valid before ${time}` : `the certificate expired on ${time}`;
+}
+
+function faultOf(entry: Entry, now: number): Fault | null {
+  const { material, problem } = entry;
+  const file = 'cert' in entry.config ? entry.config.cert : entry.config.pkcs12;
+  if (material !== null && isInForce(material, now)) return null;
+  if (problem !== null) return new Fault('party-stopped', { detail: problem.why, where: problem.file });
+  const why = material === null ? 'no certificate could be read' : describeSpan(material, now);
+  return new Fault('party-stopped', { detail: why, where: file });
+}
