@@ -61,7 +61,7 @@ export function buildAck(content: AckContent): Uint8Array {
     header.receivingFacility,
     header.sendingApplication,
     header.sendingFacility,
-    formatTime(content.sentAt),
+    encodeTime(content.sentAt),
     '',
     nameType(header.triggerEvent, age, component),
     own(content.controlId),
@@ -118,8 +118,8 @@ function nameType(event: string, age: number, component: string): string {
   return age < 231 ? `ACK${component}${event}` : `ACK${component}${event}${component}ACK`;
 }
 
-/** `20210601101502+0000`. */
-function formatTime(at: number): string {
+/** A time in UTC as HL7 writes it: `20210601101502+0000`. @param at ms since the epoch */
+export function encodeTime(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19).replace(/\D/g, '')}+0000`;
 }
 

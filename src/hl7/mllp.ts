@@ -1,4 +1,5 @@
 import { Gathered } from './gathered.ts';
+import { isSeparator, Marks } from './marks.ts';
 
 const VT = 0x0b;
 const FS = 0x1c;
@@ -71,7 +72,7 @@ export class MllpDecoder {
     const events: MllpEvent[] = [];
     const bytes = this.#undecided.length === 0 ? chunk : Buffer.concat([this.#undecided, chunk]);
     this.#undecided = NOTHING;
-    const marks = new Marks(bytes);
+    const marks = new Marks(bytes, FS, VT);
     let at = 0;
     while (at < bytes.length) {
       at = this.#state === 'between' ? this.#findFrame(bytes, at, events) : this.#findEnd(bytes, at, marks, events);
@@ -182,29 +183,6 @@ export class MllpDecoder {
   }
 }
 
-/** Finds FS and VT in a chunk without looking twice at any byte, however they are mixed. */
-class Marks {
-  readonly #bytes: Uint8Array;
-  #fs = -1;
-  #vt = -1;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  /** Where the first FS or VT at or behind `from` is; the length of the chunk where there is none. */
-  next(from: number): number {
-    if (this.#fs < from) this.#fs = this.#find(FS, from);
-    if (this.#vt < from) this.#vt = this.#find(VT, from);
-    return Math.min(this.#fs, this.#vt);
-  }
-
-  #find(byte: number, from: number): number {
-    const found = this.#bytes.indexOf(byte, from);
-    return found < 0 ? this.#bytes.length : found;
-  }
-}
-
 function meaningOf(bytes: Uint8Array, mark: number): 'data' | 'undecided' | 'closed' | 'unclosed' | 'abandoned' {
   const next = bytes[mark + 1];
   if (next === undefined) return 'undecided';
@@ -224,9 +202,4 @@ function meaningOfVt(bytes: Uint8Array, mark: number): 'data' | 'undecided' | 'a
   const separator = behind[3];
   if (separator === undefined) return 'undecided';
   return isSeparator(separator) ? 'abandoned' : 'data';
-}
-
-function isSeparator(byte: number): boolean {
-  const isLetterOrDigit = (byte >= 0x30 && byte <= 0x39) || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a);
-  return byte > 0x20 && byte < 0x7f && !isLetterOrDigit;
 }
