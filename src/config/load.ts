@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { z } from 'zod';
+import { type AnyPlugin, ConfigError, type ConfigProblem, type Configuration } from './configuration.ts';
+import { ENGINE_KEYS, looseShape, readEnds } from './ends.ts';
+import { issuesToProblems } from './issue.ts';
+import { checkPlugin } from './plugin-check.ts';
+import { configurationSchema } from './schema.ts';
+import { codeOf, readSecret, type SecretReference, type SecretSources } from './secret.ts';
+import { suggest } from './suggest.ts';
+import { readYaml, type YamlFile } from './yaml-file.ts';
+
+/** Environment variables by name. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface LoadParts<Party extends z.ZodType> {
+  /** Path of `sluss.yaml`. */
+  readonly file: string;
+  readonly env: Environment;
+  /** The schema of one care provider. */
+  readonly party: Party;
+  /** The built-in plugins. */
+  readonly plugins: readonly AnyPlugin[];
+  /** Imports an outside plugin named in the file; `from` is the file's path. @throws Error in words for people */
+  readonly importPlugin: (specifier: string, from: string) => Promise<unknown>;
+  /** Makes the installation's secret where the file allows it; null = only looking. */
+  readonly makeSecret: (() => string) | null;
+}
+
+type Shape = z.output<ReturnType<typeof configurationSchema>>;
+
+/** HMAC-SHA-256 keys shorter than its output are weaker than it. */
+const LEAST_SECRET_BYTES = 32;
+
+/**
+ * Reads and checks a configuration file whole.
+ * @throws ConfigError with every problem that was found, each at its line
+ */
+export async function loadConfiguration<Party extends z.ZodType>(
+  parts: LoadParts<Party>,
+): Promise<Configuration<z.output<Party>>> {
+  const file = resolve(parts.file);
+  const yaml = readFile(file, parts.env);
+  const problems: ConfigProblem[] = [...yaml.problems];
+  const plugins = [...parts.plugins, ...(await importPlugins(yaml, file, parts, problems))];
+
+  const schema = configurationSchema(parts.party);
+  const parsed = schema.safeParse(yaml.value ?? {});
+  if (yaml.problems.length > 0) throw new ConfigError(problems);
+  if (!parsed.success) {
+    problems.push(...issuesToProblems(parsed.error, { yaml, schema, prefix: [], alsoKnown: [] }));
+  }
+  // Even where the whole is refused, what its parts say to their plugins can be checked.
+  const ends = readEnds(parsed.success ? parsed.data : looseShape(yaml.value), yaml, plugins, problems);
+  if (!parsed.success) throw new ConfigError(inOrder(problems));
+
+  const shape = parsed.data;
+  const resolvePath = (path: string) => resolve(dirname(file), path);
+  checkChannels(shape, yaml, problems);
+  if (problems.length > 0) throw new ConfigError(inOrder(problems));
+  // Last, since it may make a file, and a configuration with mistakes must leave nothing behind.
+  const secret = secretOf(shape.secret, yaml, { resolvePath, env: parts.env, makeSecret: parts.makeSecret });
+  return {
+    file,
+    journal: resolvePath(shape.journal),
+    secret,
+    mappings: shape.mappings.map(resolvePath),
+    console: shape.console ?? null,
+    log: shape.log,
+    engine: { storeFirstBytes: shape.engine.storeFirstBytes, graceMs: shape.engine.grace },
+    parties: shape.parties,
+    targets: ends.targets,
+    channels: ends.channels,
+    warnings: findUnused(shape, yaml),
+  };
+}
+
+function readFile(file: string, env: Environment): YamlFile {
+  try {
+    return readYaml(file, readFileSync(file, 'utf8'), env);
+  } catch (error) {
+    throw new ConfigError([{ file, line: null, column: null, text: `cannot be read (${codeOf(error)}).` }]);
+  }
+}
+
+async function importPlugins(
+  yaml: YamlFile,
+  file: string,
+  parts: Pick<LoadParts<z.ZodType>, 'plugins' | 'importPlugin'>,
+  problems: ConfigProblem[],
+) {
+  const named = (yaml.value as { plugins?: unknown } | undefined)?.plugins;
+  const found: AnyPlugin[] = [];
+  for (const [index, specifier] of (Array.isArray(named) ? named : []).entries()) {
+    if (typeof specifier !== 'string') continue;
+    try {
+      found.push(checkPlugin(await parts.importPlugin(specifier, file), [...parts.plugins, ...found], ENGINE_KEYS));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      problems.push(yaml.problemAt(['plugins', index], `The plugin ${specifier} cannot be used: ${why}.`));
+    }
+  }
+  return found;
+}
+
+function secretOf(reference: SecretReference, yaml: YamlFile, sources: SecretSources): Uint8Array {
+  try {
+    const secret = readSecret(reference, sources);
+    if (secret === null) return Buffer.alloc(LEAST_SECRET_BYTES);
+    const bytes = Buffer.from(secret);
+    if (bytes.length < LEAST_SECRET_BYTES) throw new Error(`it is shorter than ${LEAST_SECRET_BYTES} bytes`);
+    return bytes;
+  } catch (error) {
+    throw new ConfigError([yaml.problemAt(['secret'], `“secret” cannot be used: ${(error as Error).message}.`)]);
+  }
+}
+
+function checkChannels(shape: Shape, yaml: YamlFile, problems: ConfigProblem[]) {
+  const known = Object.keys(shape.parties);
+  for (const [name, channel] of Object.entries(shape.channels)) {
+    for (const [index, party] of channel.parties.entries()) {
+      if (known.includes(party)) continue;
+      const meant = suggest(party, known);
+      const hint = meant === null ? '' : ` Did you mean “${meant}”?`;
+      problems.push(yaml.problemAt(['channels', name, 'parties', index], `There is no party “${party}”.${hint}`));
+    }
+    if (channel.zone !== undefined && !isZone(channel.zone)) {
+      const text = `“${channel.zone}” is no time zone. Zones have names such as Europe/Stockholm.`;
+      problems.push(yaml.problemAt(['channels', name, 'zone'], text));
+    }
+  }
+}
+
+function isZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function findUnused(shape: Shape, yaml: YamlFile): ConfigProblem[] {
+  const used = new Set(Object.values(shape.channels).flatMap((channel) => channel.parties));
+  return Object.keys(shape.parties)
+    .filter((party) => !used.has(party))
+    .map((party) => yaml.problemAtKey(['parties'], party, `No channel speaks for the party “${party}”.`));
+}
+
+function inOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  return [...problems].sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+}

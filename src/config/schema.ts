@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import { duration } from './duration.ts';
+
+/** Names stand in logs, metrics and URLs. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+export const name = z
+  .string()
+  .regex(NAME, 'must begin with a letter or digit and hold at most 64 of letters, digits, "-", "_" and "."');
+
+const path = (describe: string) =>
+  z.string().min(1).describe(`${describe} Relative paths start at this file's folder.`);
+
+const installationSecret = z.union([
+  z.strictObject({ env: z.string().min(1).describe('Environment variable that holds it.') }),
+  z.strictObject({
+    file: path('File that holds it; white space at its end is dropped.'),
+    create: z.literal(true).optional().describe('Make the file at the first start, for its owner alone.'),
+  }),
+]);
+
+/** What every target understands, whatever its kind. */
+export const targetLimits = z.object({
+  concurrency: z.int().min(1).max(256).default(4).describe('Attempts at the same time for one party.'),
+  timeout: duration('After this long an attempt is aborted.', '30s'),
+  retry: z
+    .strictObject({
+      min: duration('Wait after the first failure; it doubles from one to the next.', '1s'),
+      max: duration('Longest wait between two attempts.', '15m'),
+    })
+    .prefault({})
+    .describe('When a delivery that failed by no fault of its own is tried again.'),
+  giveUpAfter: duration('A delivery that keeps failing this long while others succeed is held for a person.', '24h'),
+  giveUpFailures: z.int().min(2).max(1_000).default(5).describe('It has to fail at least this often for that.'),
+  breaker: z
+    .strictObject({
+      deliveries: z
+        .int()
+        .min(2)
+        .max(1_000)
+        .default(5)
+        .describe('So many different deliveries failing in a row open it.'),
+      probe: duration('While it is open, one delivery is tried this often.', '15s'),
+    })
+    .prefault({})
+    .describe('Spares a receiver that is down.'),
+  pauseProbe: duration('While the receiver does not accept a party, one delivery of it is tried this often.', '5m'),
+});
+
+/** A target's or a source's own keys are left for its plugin's schema. */
+export const target = z.looseObject({ kind: z.string().describe('Which kind of target.'), ...targetLimits.shape });
+export const source = z.looseObject({ kind: z.string().describe('Which kind of source.') });
+
+export const channel = z.strictObject({
+  source: source.describe('Where its messages come from.'),
+  mappings: z.array(z.string().min(1)).min(1).describe('Names of the mappings that its messages go through.'),
+  parties: z.array(name).min(1).describe('The parties it may speak for; anything else is held.'),
+  charset: z
+    .strictObject({
+      default: z.string().optional().describe('Character set where MSH-18 is empty.'),
+      force: z.string().optional().describe('Character set whatever MSH-18 says.'),
+    })
+    .prefault({})
+    .describe('Names as MSH-18 would hold them, such as 8859/1 or UNICODE UTF-8.'),
+  zone: z.string().optional().describe('Time zone of times without offset, such as Europe/Stockholm.'),
+  acknowledge: z
+    .enum(['taken'])
+    .default('taken')
+    .describe('When the sender is answered: taken = on disk and accepted by the mapping.'),
+  with: z.unknown().optional().describe('What its mappings ask to be told; their own documentation says which keys.'),
+});
+
+/** `sluss.yaml`, but for what plugins add. `party` is the schema of one care provider, with its certificate. */
+export function configurationSchema<Party extends z.ZodType>(party: Party) {
+  return z.strictObject({
+    journal: path('File of the embedded journal.'),
+    secret: installationSecret.describe(
+      'The installation’s secret, at least 32 bytes. Identifiers are derived from it: keep it.',
+    ),
+    mappings: z.array(path('Folder of mapping files.')).min(1).describe('Folders of mapping files.'),
+    console: z
+      .strictObject({
+        host: z.string().default('127.0.0.1').describe('Address to listen on.'),
+        port: z.int().min(0).max(65_535).describe('Port; 0 = any that is free.'),
+      })
+      .optional()
+      .describe('Health, readiness and metrics over HTTP.'),
+    log: z
+      .strictObject({
+        level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least level that is written.'),
+        pretty: z.boolean().default(false).describe('Lines for people instead of JSON.'),
+      })
+      .prefault({}),
+    engine: z
+      .strictObject({
+        storeFirstBytes: z
+          .int()
+          .min(1)
+          .default(1_000_000)
+          .describe('Messages larger than this are on disk before they are mapped.'),
+        grace: duration('How long a stop waits for attempts under way before it aborts them.', '10s'),
+      })
+      .prefault({}),
+    parties: z.record(name, party).describe('Care providers, each with its own client certificate.'),
+    targets: z.record(name, target).describe('Where deliveries go.'),
+    channels: z.record(name, channel).describe('Where messages come from, and what becomes of them.'),
+    plugins: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Outside plugins: a path that begins with ./ or ../, or the name of an installed package.'),
+  });
+}
