@@ -71,8 +71,8 @@ export type ConversionName = keyof typeof CONVERSIONS;
 
 function firstPart(found: Found, run: Run): string {
   if (found.cell === null) return foundText(found, run).trim();
-  const raw = found.cell.component === null ? readPart(found.cell.raw, 1, null, run.message) : found.cell.raw;
-  return foundText({ ...found, cell: { ...found.cell, raw } }, run).trim();
+  if (found.cell.component !== null) return foundText(found, run).trim();
+  return foundText(found.part(readPart(found.cell.raw, 1, null, run.message)), run).trim();
 }
 
 function readDateTime(found: Found, run: Run, options: ConversionOptions, where: string): DateTime {

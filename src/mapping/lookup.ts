@@ -1,7 +1,7 @@
 import { Fault } from '../contracts/fault.ts';
 import { readPart } from '../hl7/path.ts';
 import { suggest } from './problem.ts';
-import { type Found, foundText, type Scope, textOf } from './scope.ts';
+import { Found, foundText, type Scope, textOf } from './scope.ts';
 import type { LookupKey, Table } from './table.ts';
 import type { YamlNode } from './yaml-node.ts';
 
@@ -31,12 +31,12 @@ export function compileLookup(
   const where = node.where;
   return (found, scope) => {
     const row = table.find(lookupKeys(found, scope));
-    if (row !== null) return { value: row.value, at: found.at, cell: null };
+    if (row !== null) return Found.made(row.value, found);
     switch (onMiss) {
       case 'keep':
         return found;
       case 'default':
-        return { value: fallback, at: found.at, cell: null };
+        return Found.made(fallback, found);
       case 'nothing':
         return null;
       case 'hold':

@@ -1,7 +1,7 @@
 import { Fault } from '../contracts/fault.ts';
 import { keepProblem } from './problem.ts';
 import { compileRule, type Evaluate, type Surroundings } from './rule.ts';
-import type { Found, Scope } from './scope.ts';
+import { Found, type Scope } from './scope.ts';
 import type { MappingSetup } from './setup.ts';
 import type { ReadVariable } from './source.ts';
 import type { YamlNode } from './yaml-node.ts';
@@ -44,13 +44,9 @@ export function compileNames(settings: YamlNode | null, lets: YamlNode | null, s
     nodes.push(isSetting ? (overrides.get(name)?.value ?? value) : value);
     variables.set(name, (scope) => readMemo(scope, index, name, evaluators[index] as Evaluate, keyNode.where));
   }
-  variables.set('party', (scope) => (scope.party === null ? null : { value: scope.party, at: null, cell: null }));
-  variables.set('identifier', (scope) =>
-    scope.identifier === null ? null : { value: scope.identifier, at: null, cell: null },
-  );
-  variables.set('response', (scope) =>
-    scope.response === null ? null : { value: scope.response, at: null, cell: null },
-  );
+  variables.set('party', (scope) => (scope.party === null ? null : Found.made(scope.party)));
+  variables.set('identifier', (scope) => (scope.identifier === null ? null : Found.made(scope.identifier)));
+  variables.set('response', (scope) => (scope.response === null ? null : Found.made(scope.response)));
   for (const node of nodes)
     evaluators.push(
       keepProblem(
@@ -63,7 +59,7 @@ export function compileNames(settings: YamlNode | null, lets: YamlNode | null, s
 }
 
 /** Marks a variable that is being evaluated, so that one that needs itself is found out. */
-const UNDER_WAY: Found = { value: null, at: null, cell: null };
+const UNDER_WAY = Found.made(null);
 
 function readMemo(scope: Scope, index: number, name: string, evaluate: Evaluate, where: string): Found | null {
   const known = scope.memo[index];

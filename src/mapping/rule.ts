@@ -7,7 +7,7 @@ import { CONVERSIONS, type ConversionName, type ConversionOptions } from './conv
 import { FUNCTIONS, type MappingFunction } from './functions.ts';
 import { compileLookup, findTable, type LookupKeys } from './lookup.ts';
 import { type Problem, ProblemError, suggest } from './problem.ts';
-import { type Found, foundText, type Scope, textOf } from './scope.ts';
+import { Found, foundText, type Scope, textOf } from './scope.ts';
 import { compileSource, type ReadVariable, type Source } from './source.ts';
 import type { Table } from './table.ts';
 import type { YamlNode } from './yaml-node.ts';
@@ -130,7 +130,7 @@ export function compilePart(node: YamlNode, around: Surroundings): Evaluate {
 function compileLiteral(node: YamlNode): Evaluate {
   const value = node.literal();
   if (value === null) node.fail('A value is missing here', 'leave the element out, or give it a rule');
-  const found: Found = { value, at: null, cell: null };
+  const found = Found.made(value);
   const where = node.where;
   return (scope) => {
     scope.run.trail?.made(where, new Set());
@@ -150,7 +150,7 @@ function compileList(node: YamlNode, around: Surroundings): Evaluate {
       if (Array.isArray(found.value)) values.push(...found.value);
       else values.push(found.value);
     }
-    return values.length === 0 ? null : { value: values, at: null, cell: null };
+    return values.length === 0 ? null : Found.made(values);
   };
 }
 
@@ -197,7 +197,7 @@ function compileFrom(node: YamlNode, keys: RuleKeys, around: Surroundings): Made
         values.push(...made.value.split(separator).filter((part) => part !== ''));
       else values.push(made.value);
     }
-    return { value: values, at: null, cell: null };
+    return Found.made(values);
   };
   return { evaluate: withTrail(evaluate, where), source };
 }
@@ -223,7 +223,7 @@ function compileConversion(
     // A plain value that came out of a table, a function or a `let` keeps its type unless `as` says otherwise.
     if (convert === null && looked.cell === null) return looked;
     const value = (convert ?? CONVERSIONS.string)(looked, scope.run, options, where);
-    return value === null ? null : { value, at: looked.at, cell: null };
+    return value === null ? null : Found.made(value, looked);
   };
 }
 
@@ -240,7 +240,7 @@ function compileCall(call: YamlNode, keys: RuleKeys, around: Surroundings): Made
   const evaluate: Evaluate = (scope) => {
     const found = sources.flatMap((source) => source.readAll(scope));
     const value = run({ found, table, run: scope.run, where });
-    return value === null ? null : { value, at: found[0]?.at ?? null, cell: null };
+    return value === null ? null : Found.made(value, found[0] ?? null);
   };
   return { evaluate: withTrail(evaluate, where), source: sources[0] ?? null };
 }
@@ -277,7 +277,7 @@ function compileText(node: YamlNode, around: Surroundings): Evaluate {
       if (found === null || member === undefined || member === null) return null;
       value += piece.members.length === 0 ? foundText(found, scope.run) : String(member);
     }
-    return { value, at: null, cell: null };
+    return Found.made(value);
   }, where);
 }
 
@@ -317,7 +317,7 @@ export function compileSet(node: YamlNode, around: Surroundings): Evaluate {
       made[name] = found.value;
       isEmpty = false;
     }
-    return isEmpty ? null : { value: made, at: null, cell: null };
+    return isEmpty ? null : Found.made(made);
   };
 }
 

@@ -5,12 +5,41 @@ import type { Message } from '../hl7/message.ts';
 import { type Cell, locate } from '../hl7/path.ts';
 import type { Trail } from './trail.ts';
 
-/** What a rule found: a value that is there, and the HL7 location it came from, where it came from one place. */
-export interface Found {
+/**
+ * What a rule found: a value that is there, and where it came from, where it came from one place. The location is only
+ * written out when a fault or a trail asks for it.
+ */
+export class Found {
   readonly value: unknown;
-  readonly at: string | null;
   /** The cell itself, while nothing has been made of it yet; conversions and tables read its components. */
   readonly cell: Cell | null;
+  readonly #origin: Cell | null;
+
+  private constructor(value: unknown, cell: Cell | null, origin: Cell | null) {
+    this.value = value;
+    this.cell = cell;
+    this.#origin = origin;
+  }
+
+  /** What stands in a cell, not yet converted. */
+  static inCell(cell: Cell): Found {
+    return new Found(cell.raw, cell, cell);
+  }
+
+  /** A value that was made, out of what was found or out of nothing. */
+  static made(value: unknown, from: Found | null = null): Found {
+    return new Found(value, null, from === null ? null : from.#origin);
+  }
+
+  /** The same cell with another raw text: a part of it. */
+  part(raw: string): Found {
+    return this.cell === null ? this : new Found(raw, { ...this.cell, raw }, this.#origin);
+  }
+
+  /** HL7 location, such as `OBX[2]-5`; null = made of no single place. */
+  get at(): string | null {
+    return this.#origin === null ? null : locate(this.#origin);
+  }
 }
 
 /** A care provider as mappings see it in `$party`. */
@@ -54,9 +83,4 @@ export function textOf(cell: Cell, run: Run): string {
 export function foundText(found: Found, run: Run): string {
   if (found.cell !== null) return textOf(found.cell, run);
   return typeof found.value === 'object' && found.value !== null ? JSON.stringify(found.value) : String(found.value);
-}
-
-/** What was found in a cell, not yet converted. */
-export function foundCell(cell: Cell): Found {
-  return { value: cell.raw, at: locate(cell), cell };
 }

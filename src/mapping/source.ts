@@ -10,7 +10,7 @@ import {
   selectSegments,
 } from '../hl7/path.ts';
 import { suggest } from './problem.ts';
-import { type Found, foundCell, type Scope } from './scope.ts';
+import { Found, type Scope } from './scope.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** Reads one value a rule can name: `$name` of a `let`, a setting, or one of the engine's own. */
@@ -86,7 +86,7 @@ function makeSource(alternatives: readonly Alternative[]): Source {
         for (const cell of readCells(alternative.path, scope.group, scope.run.message)) {
           if (!isValued(cell.raw, scope.run.message)) continue;
           scope.run.trail?.read(locate(cell));
-          return cell.raw === HL7_NULL ? null : foundCell(cell);
+          return cell.raw === HL7_NULL ? null : Found.inCell(cell);
         }
       }
       return null;
@@ -102,7 +102,7 @@ function makeSource(alternatives: readonly Alternative[]): Source {
         for (const cell of readCells(alternative.path, scope.group, scope.run.message)) {
           if (cell.raw === HL7_NULL || !isValued(cell.raw, scope.run.message)) continue;
           scope.run.trail?.read(locate(cell));
-          all.push(foundCell(cell));
+          all.push(Found.inCell(cell));
         }
       }
       return all;
@@ -130,5 +130,5 @@ function readMember(found: Found | null, members: readonly (string | number)[]):
     if (value === null || typeof value !== 'object' || !Object.hasOwn(value, member)) return null;
     value = (value as Record<string | number, unknown>)[member];
   }
-  return value === null || value === undefined || value === '' ? null : { value, at: found.at, cell: null };
+  return value === null || value === undefined || value === '' ? null : Found.made(value, found);
 }

@@ -49,7 +49,7 @@ function readIdentifier(found: Found, call: FunctionCall): Identifier | null {
   if (found.cell === null) return null;
   const part = (component: number, subcomponent: number | null = null) => {
     const raw = readPart(found.cell?.raw ?? '', component, subcomponent, call.run.message);
-    return found.cell === null ? '' : foundText({ ...found, cell: { ...found.cell, raw } }, call.run).trim();
+    return foundText(found.part(raw), call.run).trim();
   };
   const written = part(1);
   if (written === '' || written === '""') return null;
