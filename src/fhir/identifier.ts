@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 
 /**
  * fhir/ is FHIR R4 as a language: identifiers, JSON, resource checks. It must never know I/O, a clock or randomness.
@@ -17,5 +17,16 @@ export function deriveIdentifier(secret: Uint8Array, parts: readonly string[]): 
 
 /** HMAC-SHA-256 of the parts as 64 hex digits; where one part ends and the next begins makes a difference. */
 export function deriveKey(secret: Uint8Array, parts: readonly string[]): string {
-  return createHmac('sha256', secret).update(JSON.stringify(parts)).digest('hex');
+  return createHmac('sha256', keyOf(secret)).update(JSON.stringify(parts)).digest('hex');
+}
+
+/** Making a key object out of bytes costs several times the HMAC itself. */
+const keys = new WeakMap<Uint8Array, KeyObject>();
+
+function keyOf(secret: Uint8Array): KeyObject {
+  const known = keys.get(secret);
+  if (known !== undefined) return known;
+  const key = createSecretKey(secret);
+  keys.set(secret, key);
+  return key;
 }
