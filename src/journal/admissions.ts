@@ -7,7 +7,7 @@ import type { MessageRef, Transitions } from './transitions.ts';
 
 interface KnownMessage extends MessageRef {
   readonly control_id: string | null;
-  readonly content_hash: string;
+  readonly content_hash: Uint8Array;
   readonly state: MessageState;
   readonly mapping_version: string | null;
   readonly faults: string;
@@ -17,13 +17,13 @@ const KNOWN_COLUMNS = 'id, channel, control_id, content_hash, state, mapping_ver
 
 /** `Journal.admit` and `Journal.settle` on SQLite; to be called inside a transaction. */
 export function makeAdmissions(db: Database, results: Results, transitions: Transitions) {
-  const readByHash = db.prepare<[string, string], KnownMessage>(
+  const readByHash = db.prepare<[string, Uint8Array], KnownMessage>(
     `select ${KNOWN_COLUMNS} from messages where channel = ? and content_hash = ?`,
   );
   const readById = db.prepare<[number], KnownMessage>(`select ${KNOWN_COLUMNS} from messages where id = ?`);
   const readNamesake = db
-    .prepare<[string, string, string], number>(
-      'select id from messages where channel = ? and control_id = ? and content_hash <> ? order by id limit 1',
+    .prepare<[string, string, Uint8Array], number>(
+      'select id from messages where channel = +? and control_id = +? and content_hash <> +? order by id limit 1',
     )
     .pluck();
   const addMessage = db.prepare(
@@ -37,9 +37,11 @@ export function makeAdmissions(db: Database, results: Results, transitions: Tran
   const setOutcome = db.prepare(
     'update messages set mapping_version = @mappingVersion, skipped = @skipped, faults = @faults where id = @id',
   );
-  const readStates = db.prepare<[number], Created>('select id, state from deliveries where message_id = ? order by id');
+  const readStates = db.prepare<[number], Created>(
+    'select id, state from deliveries where message_id = +? order by id',
+  );
 
-  const findNamesake = (channel: string, controlId: string | null, contentHash: string): number | null =>
+  const findNamesake = (channel: string, controlId: string | null, contentHash: Uint8Array): number | null =>
     controlId === null ? null : (readNamesake.get(channel, controlId, contentHash) ?? null);
 
   const apply = (message: MessageRef, outcome: Outcome, at: number): Created[] => {
@@ -53,13 +55,15 @@ export function makeAdmissions(db: Database, results: Results, transitions: Tran
       transitions.note(message.id, null, { at, event: 'overtaken', why: itself });
     }
     const { winners, overtaken } = sortDrafts(outcome);
-    for (const draft of overtaken) created.push(results.insert(message, draft, at, { ...ALONE, stale: itself }));
+    for (const draft of overtaken)
+      created.push(results.insert(message, results.resultId(draft.resultKey), draft, at, { ...ALONE, stale: itself }));
     for (const statement of last.values()) {
       created.push(...results.state(message, statement, winners.get(statement.resultKey) ?? [], at));
     }
     for (const [key, drafts] of winners) {
       // Made from no statement, so there is nothing to compare it with.
-      if (!last.has(key)) for (const draft of drafts) created.push(results.insert(message, draft, at, ALONE));
+      if (!last.has(key))
+        for (const draft of drafts) created.push(results.insert(message, results.resultId(key), draft, at, ALONE));
     }
     return created.sort((a, b) => a.id - b.id);
   };
@@ -86,7 +90,8 @@ export function makeAdmissions(db: Database, results: Results, transitions: Tran
 
   return {
     admit(admission: Admission): Admitted {
-      const { channel, contentHash, controlId, receivedAt: at, outcome } = admission;
+      const { channel, controlId, receivedAt: at, outcome } = admission;
+      const contentHash = readHash(admission.contentHash);
       const known = readByHash.get(channel, contentHash);
       if (known !== undefined) {
         countSeen.run(known.id);
@@ -134,6 +139,13 @@ export function makeAdmissions(db: Database, results: Results, transitions: Tran
       return answer(messageId, false);
     },
   };
+}
+
+/** @throws Fault `internal` where it is no SHA-256: two messages must never be taken for one. */
+function readHash(hex: string): Buffer {
+  const hash = Buffer.from(hex, 'hex');
+  if (hash.byteLength !== 32) throw new Fault('internal', { detail: 'contentHash' });
+  return hash;
 }
 
 /** Only what was refused or held can be mended by another mapping, and `received` is no outcome that could mend it. */

@@ -23,7 +23,7 @@ const IN_DOUBT: readonly FaultCode[] = ['target-timeout', 'in-doubt'];
 
 interface InFlight extends KnownDelivery {
   readonly channel: string;
-  readonly result_key: string;
+  readonly result_id: number;
   readonly superseded_by: number | null;
   readonly attempted_at: number;
   readonly in_doubt: 'repeat' | 'hold';
@@ -31,7 +31,7 @@ interface InFlight extends KnownDelivery {
 
 /** `Journal.record` on SQLite, and what has to be done about attempts that a crash cut off; inside a transaction. */
 export function makeAttempts(db: Database, lanes: Lanes, results: Results, transitions: Transitions) {
-  const columns = `id, message_id, channel, result_key, target, party, lane_key, operation, digest, on_correction, state,
+  const columns = `id, message_id, channel, result_id, target, party, lane_key, operation, digest, on_correction, state,
     ended, turn, attempts, may_have_arrived, superseded_by, after_id, attempted_at, in_doubt`;
   const readAttempt = db.prepare<[number, number], InFlight>(
     `select ${columns} from deliveries where id = ? and attempts = ? and turn = 'flight'`,
@@ -52,7 +52,7 @@ export function makeAttempts(db: Database, lanes: Lanes, results: Results, trans
 
   /** What the newer version of its result may do, now that the attempt with the older one has ended. */
   const letFollow = (ended: InFlight, overtakenBy: number, at: number) => {
-    const all = results.readOfResult(ended.result_key);
+    const all = results.readOfResult(ended.result_id);
     const newer = all.filter((one) => one.after_id === ended.id && isLiving(one));
     for (const delivery of newer) {
       const inFlight = all.find((one) => one.turn === 'flight' && one.digest !== delivery.digest);
@@ -103,7 +103,11 @@ export function makeAttempts(db: Database, lanes: Lanes, results: Results, trans
 
     const message = { id: row.message_id, channel: row.channel };
     for (const draft of attempt.followUps) {
-      results.insert(message, draft, at, { ...ALONE, digest: row.digest, follows: row.id });
+      results.insert(message, results.resultId(draft.resultKey), draft, at, {
+        ...ALONE,
+        digest: row.digest,
+        follows: row.id,
+      });
     }
     return state;
   };

@@ -13,12 +13,13 @@ export const CLAIM_SQL = {
     (select id from deliveries where turn = 'timed' and due_at <= ? order by due_at limit ${MAX_SWEEP})`,
   nextDueAt: `select due_at from deliveries where turn = 'timed' order by due_at limit 1`,
   nextStream: `select channel, operation from deliveries
-    where turn = 'ready' and target = ? and party = ? and (channel, operation) > (?, ?)
+    where turn = 'ready' and target = +? and party = +? and (channel, operation) > (+?, +?)
     order by channel, operation limit 1`,
   heads: `select id, place from deliveries
-    where turn = 'ready' and target = ? and party = ? and channel = ? and operation = ? order by place, id limit ?`,
-  read: `select id, attempts + 1 as attempt, message_id, channel, result_key, target, operation, party, lane_key, body,
-      admitted_at, not_after from deliveries join bodies on delivery_id = id where id = ?`,
+    where turn = 'ready' and target = +? and party = +? and channel = +? and operation = +? order by place, id limit +?`,
+  read: `select d.id, attempts + 1 as attempt, d.message_id, channel, key as result_key, target, operation, party, lane_key,
+      body, admitted_at, not_after
+    from deliveries d join bodies on delivery_id = d.id join results r on r.id = result_id where d.id = +?`,
   start: `update deliveries set turn = 'flight', attempts = attempts + 1, attempted_at = ? where id = ?`,
 } as const;
 

@@ -27,6 +27,7 @@ export interface NewDelivery {
   readonly channel: string;
   readonly digest: string | null;
   readonly follows: number | null;
+  readonly resultId: number;
   readonly draft: OutcomeDraft;
   readonly at: number;
   readonly state: DeliveryState;
@@ -50,14 +51,15 @@ export type Lanes = ReturnType<typeof makeLanes>;
 export function makeLanes(db: Database) {
   const readHead = db.prepare<[string, string, string], Head>(
     `select id, place, turn, attempts, due_at, after_id from deliveries
-     where lane_key = ? and target = ? and party = ? and state = 'waiting' order by place, id limit 1`,
+     where lane_key = +? and target = +? and party = +? and state = 'waiting' order by place, id limit 1`,
   );
   const setTurn = db.prepare('update deliveries set turn = ? where id = ?');
+  // By position: by name each value costs a look-up, and this is the widest row there is.
   const addRow = db.prepare(
-    `insert into deliveries (message_id, channel, result_key, digest, follows, target, operation, party, lane_key, admitted_at,
-       place, next_at, due_at, not_before, not_after, in_doubt, on_correction, state, state_at, ended, turn, after_id, fault)
-     values (@messageId, @channel, @resultKey, @digest, @follows, @target, @operation, @party, @laneKey, @at,
-       @place, @nextAt, @dueAt, @notBefore, @notAfter, @inDoubt, @onCorrection, @state, @at, @ended, @turn, @afterId, @fault)`,
+    `insert into deliveries (message_id, channel, result_id, digest, follows, target, operation, party, lane_key,
+       admitted_at, place, next_at, due_at, not_before, not_after, in_doubt, on_correction, state, state_at, ended, turn,
+       after_id, fault)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const addBody = db.prepare('insert into bodies (delivery_id, body) values (?, ?)');
   const setNextAt = db.prepare(
@@ -90,30 +92,31 @@ export function makeLanes(db: Database) {
           turn = turnOf({ due_at: dueAt, after_id: delivery.afterId }, at);
         }
       }
-      const { lastInsertRowid } = addRow.run({
-        messageId: delivery.messageId,
-        channel: delivery.channel,
-        resultKey: draft.resultKey,
-        digest: delivery.digest,
-        follows: delivery.follows,
-        target: draft.target,
-        operation: draft.operation,
-        party: draft.party,
-        laneKey: draft.laneKey,
+      const { lastInsertRowid } = addRow.run(
+        delivery.messageId,
+        delivery.channel,
+        delivery.resultId,
+        delivery.digest,
+        delivery.follows,
+        draft.target,
+        draft.operation,
+        draft.party,
+        draft.laneKey,
         at,
         place,
         nextAt,
         dueAt,
-        notBefore: draft.notBefore,
-        notAfter: draft.notAfter,
-        inDoubt: draft.inDoubt,
-        onCorrection: draft.onCorrection,
-        state: delivery.state,
-        ended: delivery.ended,
+        draft.notBefore,
+        draft.notAfter,
+        draft.inDoubt,
+        draft.onCorrection,
+        delivery.state,
+        at,
+        delivery.ended,
         turn,
-        afterId: delivery.afterId,
-        fault: delivery.fault,
-      });
+        delivery.afterId,
+        delivery.fault,
+      );
       addBody.run(lastInsertRowid, draft.body);
       return Number(lastInsertRowid);
     },

@@ -10,7 +10,7 @@ export const MIGRATIONS: readonly string[] = [
   create table messages (
     id integer primary key,
     channel text not null,
-    content_hash text not null,
+    content_hash blob not null,
     control_id text,
     origin text not null,
     sender text,
@@ -29,20 +29,22 @@ export const MIGRATIONS: readonly string[] = [
 
   create table message_bytes (message_id integer primary key references messages (id), bytes blob not null) strict;
 
-  -- The newest statement of each result. message_id stated this digest first, last_message_id last.
+  -- The newest statement of each result; rank null = never stated. message_id stated this digest first, last_message_id last.
+  -- Its own number stands for it in deliveries: one index over random keys costs as much as all the others together.
   create table results (
-    key text primary key,
-    rank text not null,
-    digest text not null,
-    message_id integer not null,
-    last_message_id integer not null
-  ) strict, without rowid;
+    id integer primary key,
+    key text not null unique,
+    rank text,
+    digest text,
+    message_id integer,
+    last_message_id integer
+  ) strict;
 
   create table deliveries (
     id integer primary key,
     message_id integer not null references messages (id),
     channel text not null,
-    result_key text not null,
+    result_id integer not null references results (id),
     digest text,                    -- of the statement it was made for; null = made from no statement
     follows integer,                -- delivery whose answer it was made from; null = made from the message
     target text not null,
@@ -70,7 +72,7 @@ export const MIGRATIONS: readonly string[] = [
     fault text
   ) strict;
   create index deliveries_message on deliveries (message_id);
-  create index deliveries_result on deliveries (result_key);
+  create index deliveries_result on deliveries (result_id);
   create index deliveries_lane on deliveries (lane_key, target, party, place, id) where state = 'waiting';
   create index deliveries_ready on deliveries (target, party, channel, operation, place, id) where turn = 'ready';
   create index deliveries_timed on deliveries (due_at, place) where turn = 'timed';

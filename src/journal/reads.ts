@@ -23,12 +23,12 @@ const MESSAGE = `select id, channel, bytes, control_id as controlId, origin, sen
     mapping_version as mappingVersion, skipped, faults, times_seen as timesSeen
   from messages join message_bytes on message_id = id`;
 
-const DELIVERIES = `select d.id, d.message_id as messageId, d.channel, d.result_key as resultKey, d.target, d.operation,
+const DELIVERIES = `select d.id, d.message_id as messageId, d.channel, k.key as resultKey, d.target, d.operation,
     d.party, d.lane_key as laneKey, b.body, d.admitted_at as admittedAt, d.state, d.turn, d.attempts,
     d.not_before as notBefore, d.not_after as notAfter, iif(d.state = 'waiting', d.next_at, null) as nextAt, d.fault,
     r.status, r.content_type as contentType, r.encoding, r.body as answer, r.fault as answerFault
-  from deliveries d join bodies b on b.delivery_id = d.id left join responses r on r.delivery_id = d.id
-  where d.message_id = ? order by d.id`;
+  from deliveries d join bodies b on b.delivery_id = d.id join results k on k.id = d.result_id left join responses r on r.delivery_id = d.id
+  where d.message_id = +? order by d.id`;
 
 const HISTORY = `select at, message_id as messageId, delivery_id as deliveryId, event, from_state as "from",
     to_state as "to", why, by

@@ -20,6 +20,7 @@ export interface KnownDelivery extends DeliveryRef, Lane {
 }
 
 interface KnownResult {
+  readonly id: number;
   readonly rank: string;
   readonly digest: string;
   readonly message_id: number;
@@ -55,22 +56,22 @@ export type Results = ReturnType<typeof makeResults>;
  * transaction, with the message already stored in its state.
  */
 export function makeResults(db: Database, lanes: Lanes, transitions: Transitions) {
-  const readResult = db.prepare<[string], KnownResult>(
-    'select rank, digest, message_id, last_message_id from results where key = ?',
+  const readResult = db.prepare<[string], KnownResult | { readonly id: number; readonly rank: null }>(
+    'select id, rank, digest, message_id, last_message_id from results where key = ?',
   );
   const addResult = db.prepare(
-    'insert into results (key, rank, digest, message_id, last_message_id) values (@key, @rank, @digest, @id, @id)',
+    'insert into results (key, rank, digest, message_id, last_message_id) values (?, ?, ?, ?, ?)',
   );
   const replaceResult = db.prepare(
-    'update results set rank = @rank, digest = @digest, message_id = @id, last_message_id = @id where key = @key',
+    'update results set rank = @rank, digest = @digest, message_id = @by, last_message_id = @by where id = @id',
   );
-  const raiseResult = db.prepare('update results set rank = ?, last_message_id = ? where key = ?');
-  const readOfResult = db.prepare<[string], KnownDelivery>(
-    `select ${KNOWN_COLUMNS} from deliveries where result_key = ? order by id`,
+  const raiseResult = db.prepare('update results set rank = ?, last_message_id = ? where id = ?');
+  const readOfResult = db.prepare<[number], KnownDelivery>(
+    `select ${KNOWN_COLUMNS} from deliveries where result_id = +? order by id`,
   );
   const readHeldOfMessage = db.prepare<[number], KnownDelivery>(
     `select ${KNOWN_COLUMNS} from deliveries
-     where message_id = ? and state = 'held' and attempts = 0 and follows is null order by id`,
+     where message_id = +? and state = 'held' and attempts = 0 and follows is null order by id`,
   );
   const markOvertaken = db.prepare('update deliveries set superseded_by = ? where id = ?');
   const readMessage = db.prepare<[number], MessageRef & { state: MessageState; faults: string }>(
@@ -84,7 +85,7 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
   };
 
   /** Inserts a draft as `queued`, as `held`, or as `stale`. */
-  const insert = (message: MessageRef, draft: OutcomeDraft, at: number, more: Standing): Created => {
+  const insert = (message: MessageRef, resultId: number, draft: OutcomeDraft, at: number, more: Standing): Created => {
     const fault = draft.held ?? (more.hold === null ? null : plainFault(more.hold));
     const [event, state] =
       more.stale !== null
@@ -95,6 +96,7 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
     const id = lanes.insert({
       messageId: message.id,
       channel: message.channel,
+      resultId,
       digest: more.digest,
       follows: more.follows,
       draft,
@@ -135,17 +137,25 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
     insert,
     supersede,
     holdMessage,
-    readOfResult: (key: string): KnownDelivery[] => readOfResult.all(key),
+    readOfResult: (resultId: number): KnownDelivery[] => readOfResult.all(resultId),
+
+    /** The number of a result, which gets one if it is new. */
+    resultId: (key: string): number =>
+      readResult.get(key)?.id ?? Number(addResult.run(key, null, null, null, null).lastInsertRowid),
 
     /** Applies one statement with the drafts made for it; returns the deliveries it created. */
     state(message: MessageRef, statement: Statement, drafts: readonly OutcomeDraft[], at: number): Created[] {
       const { resultKey: key, rank, digest } = statement;
-      const insertAll = (of: readonly OutcomeDraft[], more: Partial<Standing>) =>
-        of.map((draft) => insert(message, draft, at, { ...ALONE, digest, ...more }));
       const known = readResult.get(key);
+      const insertAll = (of: readonly OutcomeDraft[], id: number, more: Partial<Standing>) =>
+        of.map((draft) => insert(message, id, draft, at, { ...ALONE, digest, ...more }));
       if (known === undefined) {
-        addResult.run({ key, rank, digest, id: message.id });
-        return insertAll(drafts, {});
+        const { lastInsertRowid } = addResult.run(key, rank, digest, message.id, message.id);
+        return insertAll(drafts, Number(lastInsertRowid), {});
+      }
+      if (known.rank === null) {
+        replaceResult.run({ id: known.id, rank, digest, by: message.id });
+        return insertAll(drafts, known.id, {});
       }
 
       const isSame = known.digest === digest;
@@ -153,17 +163,17 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
       const statedBy = `message ${known.message_id}`;
       if (!isSame && isOlder) {
         transitions.note(message.id, null, { at, event: 'overtaken', why: statedBy });
-        return insertAll(drafts, { stale: statedBy });
+        return insertAll(drafts, known.id, { stale: statedBy });
       }
 
-      const earlier = readOfResult.all(key);
+      const earlier = readOfResult.all(known.id);
       const isOwn = !isSame || known.message_id === message.id;
       if (!isOwn) transitions.note(message.id, null, { at, event: 'linked', why: statedBy });
       if (!isSame) {
-        replaceResult.run({ key, rank, digest, id: message.id });
+        replaceResult.run({ id: known.id, rank, digest, by: message.id });
         overtake(earlier, digest, message.id, at);
       } else if (!isOlder) {
-        raiseResult.run(rank, Math.max(message.id, known.last_message_id), key);
+        raiseResult.run(rank, Math.max(message.id, known.last_message_id), known.id);
       }
 
       const hold = whyHold(earlier, digest);
@@ -173,6 +183,7 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
         hasLastWord(earlier, draft, digest);
       const created = insertAll(
         drafts.filter((draft) => !isAnswered(draft)),
+        known.id,
         { hold, afterId },
       );
       const isBorne = created.length > 0 || (isSame && earlier.some((one) => stands(one, digest)));
