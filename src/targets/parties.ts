@@ -71,8 +71,10 @@ interface Entry {
   material: KeyMaterial | null;
   /** What is wrong with the files as they are now; null = nothing. */
   problem: Problem | null;
-  /** Version of the files last judged; '' = none yet, or they could not be read. */
+  /** Version of the files that were found good; '' = none. */
   judged: string;
+  /** What was last said to be wrong, so that it is said once. */
+  complaint: string | null;
 }
 
 interface Problem {
@@ -85,7 +87,7 @@ export function createParties(config: Readonly<Record<string, PartyConfig>>, hos
   const entries = new Map<string, Entry>();
   for (const [id, one] of Object.entries(config)) {
     const party: Party = { id, name: one.name, organisationNumber: one.organisationsnummer };
-    entries.set(id, { party, config: one.certificate, material: null, problem: null, judged: '' });
+    entries.set(id, { party, config: one.certificate, material: null, problem: null, judged: '', complaint: null });
   }
   const refresh = () => {
     for (const entry of entries.values()) refreshEntry(entry, host);
@@ -126,39 +128,44 @@ export function createParties(config: Readonly<Record<string, PartyConfig>>, hos
 }
 
 function refreshEntry(entry: Entry, host: PartiesHost): void {
-  const file = 'cert' in entry.config ? entry.config.cert : entry.config.pkcs12;
-  const before = entry.problem;
+  const now = host.clock.now();
   try {
     const files = readKeyFiles(entry.config, host);
     const version = versionOf(files);
-    // Unchanged files are judged again only where it was the clock that was against them.
-    if (version === entry.judged && version === entry.material?.credentials.version) return;
-    const now = host.clock.now();
-    const material = judge(files, entry.party);
-    const serving = entry.material;
-    if (!isInForce(material, now) && (serving === null || isInForce(serving, now))) {
-      // The first one is kept all the same: its time may come, and its dates are worth showing.
-      entry.material ??= material;
-      throw new UnusableFile(describeSpan(material, now));
-    }
-    entry.material = material;
-    entry.problem = null;
+    if (version !== entry.judged) adopt(entry, judge(files, entry.party), now, host.log);
     entry.judged = version;
-    const daysLeft = Math.floor((material.validTo - now) / DAY_MS);
-    const event = serving === null ? 'certificate-loaded' : 'certificate-renewed';
-    host.log.info(event, { party: entry.party.id, file, daysLeft });
+    entry.problem = null;
   } catch (error) {
     if (!(error instanceof UnusableFile)) throw error;
-    entry.problem = { file: error.file ?? file, why: error.message };
+    entry.problem = { file: error.file ?? fileOf(entry), why: error.message };
     entry.judged = '';
-    if (before?.file === entry.problem.file && before.why === entry.problem.why) return;
-    const serving = entry.material !== null && isInForce(entry.material, host.clock.now());
-    host.log.error(serving ? 'certificate-renewal-refused' : 'certificate-unusable', {
-      party: entry.party.id,
-      file: entry.problem.file,
-      detail: entry.problem.why,
-    });
   }
+  announce(entry, now, host.log);
+}
+
+/** Puts a certificate in force, unless its dates forbid it and another one serves. */
+function adopt(entry: Entry, material: KeyMaterial, now: number, log: Log): void {
+  const serving = entry.material;
+  if (!isInForce(material, now) && serving !== null && isInForce(serving, now)) {
+    throw new UnusableFile(describeSpan(material, now));
+  }
+  entry.material = material;
+  if (!isInForce(material, now)) return;
+  const daysLeft = Math.floor((material.validTo - now) / DAY_MS);
+  const event = serving === null ? 'certificate-loaded' : 'certificate-renewed';
+  log.info(event, { party: entry.party.id, file: fileOf(entry), daysLeft });
+}
+
+/** Says loudly, and once, what is wrong with the files or with what serves. */
+function announce(entry: Entry, now: number, log: Log): void {
+  const fault = faultOf(entry, now);
+  const wrong = fault === null ? entry.problem : { file: fault.where ?? '', why: fault.detail ?? '' };
+  const complaint = wrong === null ? null : `${wrong.file}: ${wrong.why}`;
+  if (wrong !== null && complaint !== entry.complaint) {
+    const event = fault === null ? 'certificate-renewal-refused' : 'certificate-unusable';
+    log.error(event, { party: entry.party.id, file: wrong.file, detail: wrong.why });
+  }
+  entry.complaint = complaint;
 }
 
 /** A certificate or key file that cannot be used; `file` null = the certificate file. */
@@ -219,9 +226,10 @@ function describeSpan(material: KeyMaterial, now: number): string {
 
 function faultOf(entry: Entry, now: number): Fault | null {
   const { material, problem } = entry;
-  const file = 'cert' in entry.config ? entry.config.cert : entry.config.pkcs12;
   if (material !== null && isInForce(material, now)) return null;
   if (problem !== null) return new Fault('party-stopped', { detail: problem.why, where: problem.file });
   const why = material === null ? 'no certificate could be read' : describeSpan(material, now);
-  return new Fault('party-stopped', { detail: why, where: file });
+  return new Fault('party-stopped', { detail: why, where: fileOf(entry) });
 }
+
+const fileOf = ({ config }: Entry): string => ('cert' in config ? config.cert : config.pkcs12);
