@@ -53,35 +53,37 @@ export function createDispatcher(parts: {
   async function claimRounds() {
     while (again && running) {
       again = false;
-      gates.noticeRenewals(clock.now());
-      const { open, probes } = gates.slots(clock.now());
+      const askedAt = clock.now();
+      gates.noticeRenewals(askedAt);
+      const { open, probes } = gates.slots(askedAt);
       try {
         const dueTimes: number[] = [];
         for (const slots of [open, ...probes.map((probe) => [probe])]) {
           if (slots.length === 0 || !running) continue;
-          const claimed = await journal.claim(slots, clock.now());
+          const claimed = await journal.claim(slots, askedAt);
           for (const delivery of claimed.deliveries) begin(delivery);
           if (claimed.deliveries.length > 0) again = true;
           if (claimed.expired.length > 0) log.warn('deliveries-expired', { count: claimed.expired.length });
           if (claimed.nextDueAt !== null) dueTimes.push(claimed.nextDueAt);
         }
-        sleepUntil(dueTimes);
+        sleepUntil(dueTimes, askedAt);
       } catch (error) {
         log.error('journal-claim-failed', { error: errorName(error) });
-        sleepUntil([clock.now() + CLAIM_AGAIN_MS]);
+        sleepUntil([askedAt + CLAIM_AGAIN_MS], askedAt);
       }
     }
   }
 
-  /** What is due by now was claimed, or waits for something else that wakes us; only the future needs a timer. */
-  function sleepUntil(times: number[]) {
-    const now = clock.now();
+  /**
+   * A time of the journal's is kept even where it has come by now: the journal is then to be asked again at once. A
+   * gate that could be tried when it was asked found nothing to be tried with, and waits for what wakes us anyway.
+   */
+  function sleepUntil(times: number[], askedAt: number) {
     const probeAt = gates.nextProbeAt();
-    if (probeAt !== null) times.push(probeAt);
-    if (gates.isPaused()) times.push(now + RENEWAL_CHECK_MS);
-    const future = times.filter((time) => time > now);
+    if (probeAt !== null && probeAt > askedAt) times.push(probeAt);
+    if (gates.isPaused()) times.push(askedAt + RENEWAL_CHECK_MS);
     callOffTimer();
-    callOffTimer = future.length === 0 ? () => {} : clock.wakeAt(Math.min(...future), wake);
+    callOffTimer = times.length === 0 ? () => {} : clock.wakeAt(Math.min(...times), wake);
   }
 
   function begin(delivery: Delivery) {

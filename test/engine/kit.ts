@@ -15,6 +15,10 @@ export function createManualClock(startAt = Date.UTC(2021, 5, 1, 8)): ManualCloc
   return {
     now: () => now,
     wakeAt(atMs, call) {
+      if (atMs <= now) {
+        const soon = setImmediate(call);
+        return () => clearImmediate(soon);
+      }
       const entry = { atMs, call };
       calls.add(entry);
       return () => calls.delete(entry);

@@ -1,0 +1,187 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { Fault } from '../../src/contracts/fault.ts';
+import type { Journal } from '../../src/contracts/journal.ts';
+import { type Bench, type BenchOptions, controlIdOf, draft, mapped, message, setUpBench } from './bench.ts';
+
+let bench: Bench;
+afterEach(() => bench.tearDown());
+
+async function start(options?: BenchOptions) {
+  bench = await setUpBench(options);
+  await bench.engine.start();
+}
+
+const textOf = (ack: { bytes: Uint8Array } | null) => Buffer.from(ack?.bytes ?? []).toString('latin1');
+const fault = (code: 'field-required' | 'code-unmapped' | 'version-unsupported') =>
+  mapped({ faults: [{ code, at: 'PID-3', where: null, detail: null }] });
+
+describe('the intake', () => {
+  it('answers AA once the message and its deliveries are on disk', async () => {
+    await start();
+    const ack = await bench.source.give(message('M1'), { sender: 'lis.example' });
+    expect(ack?.code).toBe('AA');
+    expect(textOf(ack)).toContain('MSA|AA|M1');
+    const stored = await bench.journal.readMessage(ack!.messageId!);
+    expect(stored).toMatchObject({
+      channel: 'lab',
+      controlId: 'M1',
+      origin: 'test #1',
+      sender: 'lis.example',
+      state: 'mapped',
+      mappingVersion: 'v1',
+    });
+    expect(Buffer.from(stored!.bytes)).toEqual(message('M1'));
+    expect(await bench.journal.readDeliveries(ack!.messageId!)).toHaveLength(1);
+  });
+
+  it('answers AE for a fault of the message, with its location, and nothing leaves', async () => {
+    await start();
+    bench.mapper.onMap = (bytes) => ({ ...fault('field-required'), drafts: [draft(controlIdOf(bytes))] });
+    const ack = await bench.source.give(message('M1'));
+    expect(textOf(ack)).toContain('MSA|AE|M1');
+    expect(textOf(ack)).toContain('ERR||PID^1^3|101');
+    expect(await bench.journal.readMessage(ack!.messageId!)).toMatchObject({ state: 'refused' });
+    expect(await bench.journal.readDeliveries(ack!.messageId!)).toEqual([]);
+  });
+
+  it('answers AR for a message that is not for us', async () => {
+    await start();
+    bench.mapper.onMap = () => fault('version-unsupported');
+    expect(textOf(await bench.source.give(message('M1')))).toContain('MSA|AR|M1');
+  });
+
+  it('answers AA for a message that is held, and sends the good part of it', async () => {
+    await start();
+    bench.mapper.onMap = (bytes) => ({ ...fault('code-unmapped'), drafts: [draft(controlIdOf(bytes))] });
+    const ack = await bench.source.give(message('M1'));
+    expect(ack?.code).toBe('AA');
+    await bench.log.seen('delivery-delivered');
+    expect(await bench.journal.readMessage(ack!.messageId!)).toMatchObject({ state: 'held' });
+  });
+
+  it('holds a message on which the mapper breaks, and answers AA', async () => {
+    await start();
+    bench.mapper.onMap = () => {
+      throw new TypeError('Anna Andersson is not a function');
+    };
+    const ack = await bench.source.give(message('M1'));
+    expect(ack?.code).toBe('AA');
+    expect(await bench.journal.readMessage(ack!.messageId!)).toMatchObject({
+      state: 'held',
+      faults: [{ code: 'internal', detail: 'TypeError' }],
+    });
+    expect(JSON.stringify(bench.log.lines)).not.toContain('Anna');
+  });
+
+  it('refuses what is not HL7 with AR, and keeps no more than 4 kB of it', async () => {
+    await start();
+    const ack = await bench.source.give(Buffer.alloc(100_000, 'x'));
+    expect(ack?.code).toBe('AR');
+    const stored = await bench.journal.readMessage(ack!.messageId!);
+    expect(stored).toMatchObject({ state: 'refused', faults: [{ code: 'not-hl7' }], controlId: null });
+    expect(stored!.bytes).toHaveLength(4_096);
+  });
+
+  it('refuses what the source found wrong, without mapping it', async () => {
+    await start();
+    bench.mapper.onMap = () => {
+      throw new Error('must not be called');
+    };
+    const ack = await bench.source.give(message('M1'), { fault: new Fault('frame-too-large') });
+    expect(textOf(ack)).toContain('MSA|AR|M1');
+    expect(await bench.journal.readMessage(ack!.messageId!)).toMatchObject({ faults: [{ code: 'frame-too-large' }] });
+  });
+
+  it('never answers an acknowledgement, and keeps it as skipped', async () => {
+    await start();
+    expect(await bench.source.give(message('M1', '', 'ACK^R01^ACK'))).toBeNull();
+    expect(bench.log.lines).toContainEqual(expect.objectContaining({ event: 'message-skipped', channel: 'lab' }));
+  });
+
+  it('gives a repeated message the answer it has earned, and sends nothing twice', async () => {
+    await start();
+    const first = await bench.source.give(message('M1'));
+    await bench.log.seen('delivery-delivered');
+    const again = await bench.source.give(message('M1'));
+    expect(again).toMatchObject({ code: 'AA', messageId: first?.messageId });
+    expect(textOf(again)).toBe(textOf(first));
+    await bench.clock.advance(1_000);
+    expect(bench.target.sent).toHaveLength(1);
+    expect(bench.engine.counters().messages).toEqual(new Map([['lab mapped', 1]]));
+  });
+
+  it('maps a refused message again when it comes again under other mappings', async () => {
+    await start();
+    bench.mapper.onMap = () => fault('field-required');
+    expect((await bench.source.give(message('M1')))?.code).toBe('AE');
+    bench.mapper.onMap = (bytes) => mapped({ drafts: [draft(controlIdOf(bytes))] });
+    expect((await bench.source.give(message('M1')))?.code).toBe('AE');
+    bench.mapper.version = 'v2';
+    expect((await bench.source.give(message('M1')))?.code).toBe('AA');
+    await bench.log.seen('delivery-delivered');
+  });
+
+  it('flags a control id that comes with other content', async () => {
+    await start();
+    await bench.source.give(message('M1', 'a'));
+    expect((await bench.source.give(message('M1', 'b')))?.code).toBe('AA');
+    await bench.log.seen('control-id-reused');
+  });
+
+  it('admits in the order of the calls, also past one that is stored first', async () => {
+    await start({ settings: { storeFirstBytes: 200 } });
+    const names = ['A', 'B', 'C', 'D', 'E'];
+    const acks = await Promise.all(
+      names.map((name) => bench.source.give(message(name, name === 'B' || name === 'D' ? 'x'.repeat(300) : ''))),
+    );
+    const ids = acks.map((ack) => ack!.messageId!);
+    expect(acks.map((ack) => ack?.code)).toEqual(['AA', 'AA', 'AA', 'AA', 'AA']);
+    expect(ids).toEqual([...ids].sort((a, b) => a - b));
+    const history = await bench.journal.readHistory(ids[1]!);
+    expect(history.filter((one) => one.deliveryId === null).map((one) => one.event)).toEqual(['received', 'mapped']);
+    const deliveries = await Promise.all(ids.map((id) => bench.journal.readDeliveries(id)));
+    const order = deliveries.map(([delivery]) => delivery!.id);
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+  });
+
+  it('answers AR while the journal cannot take it, and says so in its status until it can', async () => {
+    let failing: Fault | null = new Fault('journal-failed');
+    await start({
+      wrap: (journal): Journal => ({
+        ...journal,
+        admit: (admission) => (failing === null ? journal.admit(admission) : Promise.reject(failing)),
+      }),
+    });
+    const ack = await bench.source.give(message('M1'));
+    expect(textOf(ack)).toContain('MSA|AR|M1');
+    expect(ack?.messageId).toBeNull();
+    expect(bench.engine.problem()).toContain('the journal cannot be written');
+    failing = null;
+    expect((await bench.source.give(message('M1')))?.code).toBe('AA');
+    expect(bench.engine.problem()).toBeNull();
+  });
+
+  it('gives a message its outcome later where it could be stored but not settled', async () => {
+    let failing = true;
+    await start({
+      settings: { storeFirstBytes: 1 },
+      wrap: (journal): Journal => ({
+        ...journal,
+        settle: (...args) => (failing ? Promise.reject(new Fault('journal-busy')) : journal.settle(...args)),
+      }),
+    });
+    const ack = await bench.source.give(message('M1'));
+    expect(ack?.code).toBe('AR');
+    failing = false;
+    await bench.clock.advance(10_000);
+    await bench.log.seen('message-settled');
+    await bench.log.seen('delivery-delivered');
+    expect((await bench.source.give(message('M1')))?.code).toBe('AA');
+  });
+
+  it('answers AR once the engine has stopped', async () => {
+    await start();
+    await bench.engine.stop();
+    expect(textOf(await bench.source.give(message('M1')))).toContain('MSA|AR|M1');
+  });
+});
