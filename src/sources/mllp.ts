@@ -1,0 +1,192 @@
+/**
+ * sources/ is where messages come from: each source frames, hands over in order of arrival, and writes the answers. It
+ * must never know the engine, the journal or the targets, and never decide an answer by itself.
+ */
+import { readFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
+import { z } from 'zod';
+import type { Host, SourcePlugin } from '../contracts/plugin.ts';
+import type { Intake, Source } from '../contracts/source.ts';
+import { MllpConnection } from './mllp-connection.ts';
+
+/** How long answers under way may take when the source stops. */
+const STOP_MS = 5_000;
+const HANDSHAKE_MS = 10_000;
+const KEEP_ALIVE_MS = 30_000;
+
+const tls = z.strictObject({
+  cert: z.string().describe('Path of the listener’s certificate with its chain, PEM.'),
+  key: z.string().describe('Path of its private key, PEM.'),
+  passphrase: z.string().nullable().default(null).describe('Passphrase of the private key.'),
+  ca: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('Path of the authorities that issue the senders’ certificates, PEM; required to check them.'),
+  requireClientCertificate: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Refuse senders without a certificate of `ca`. If false, one that is shown and valid still names the sender.',
+    ),
+});
+
+const config = z
+  .strictObject({
+    host: z.string().default('127.0.0.1').describe('Address to listen on; `0.0.0.0` = every interface.'),
+    port: z.int().min(0).max(65_535).describe('Port to listen on; 0 = any that is free.'),
+    tls: tls.nullable().default(null).describe('TLS towards the senders; absent = plain TCP.'),
+    maxMessageBytes: z
+      .int()
+      .min(1_024)
+      .default(16 * 1024 * 1024)
+      .describe('A larger frame is answered negatively and its connection closed.'),
+    maxBatchMessages: z
+      .int()
+      .min(1)
+      .default(10_000)
+      .describe('A frame that holds a batch of more messages than these is refused whole.'),
+    maxConnections: z.int().min(1).default(256).describe('Connections at a time; further ones are closed at once.'),
+    readAhead: z
+      .int()
+      .min(1)
+      .max(1_024)
+      .default(32)
+      .describe('Frames of one connection that may wait for their answer; then nothing more is read from it.'),
+    idleTimeoutMs: z.int().min(0).default(0).describe('Silence after which a connection is closed; 0 = never.'),
+    partialFrameTimeoutMs: z
+      .int()
+      .min(1)
+      .default(30_000)
+      .describe('Silence inside a frame after which the frame is given up and answered as incomplete.'),
+    missingCrToleranceMs: z
+      .int()
+      .min(1)
+      .default(200)
+      .describe(
+        'Silence after FS at the end of a segment from which on the frame counts as ended without its final CR.',
+      ),
+  })
+  .refine((value) => value.tls?.requireClientCertificate !== true || value.tls.ca !== null, {
+    path: ['tls', 'ca'],
+    message: 'tls.ca is required to check client certificates; set requireClientCertificate: false to go without',
+  });
+
+export type MllpSourceConfig = z.output<typeof config>;
+
+/** Takes messages over MLLP, plain or TLS, from any number of senders. */
+export const mllpSource: SourcePlugin<typeof config> = {
+  kind: 'source',
+  name: 'mllp',
+  summary: 'Listens for HL7 v2 messages over MLLP, plain or over TLS with client certificates.',
+  config,
+  create: createMllpSource,
+};
+
+function createMllpSource(settings: MllpSourceConfig, host: Host): Source {
+  const connections = new Set<MllpConnection>();
+  let server: Server | null = null;
+  let address = `${scheme(settings)}://${bracket(settings.host)}:${settings.port}`;
+
+  const accept = (socket: Socket, intake: Intake, sender: string | null): void => {
+    const connection = new MllpConnection(socket, { settings, host, intake, sender });
+    connections.add(connection);
+    void connection.closed.then(() => connections.delete(connection));
+  };
+
+  return {
+    get address() {
+      return address;
+    },
+
+    async start(intake) {
+      const made = await makeServer(settings, host, (socket, sender) => accept(socket, intake, sender));
+      made.maxConnections = settings.maxConnections;
+      made.on('drop', () => host.log.warn('connection-limit', { channel: host.name, count: settings.maxConnections }));
+      await listen(made, settings);
+      server = made;
+      made.on('error', (error) => host.log.error('listener-broken', { channel: host.name, error: codeOf(error) }));
+      address = `${scheme(settings)}://${bracket(settings.host)}:${(made.address() as AddressInfo).port}`;
+      host.log.info('source-started', { channel: host.name, address });
+    },
+
+    async stop() {
+      const stopping = server;
+      if (stopping === null) return;
+      server = null;
+      const isClosed = new Promise<void>((resolve) => stopping.close(() => resolve()));
+      const ends = [...connections].map((connection) => connection.closed);
+      for (const connection of connections) connection.stop();
+      await new Promise<void>((resolve) => {
+        // The bound also covers peers in the middle of a TLS handshake, whom we do not know yet.
+        const callOff = host.clock.wakeAt(host.clock.now() + STOP_MS, () => {
+          for (const connection of connections) connection.destroy();
+          resolve();
+        });
+        void Promise.all([isClosed, ...ends]).then(() => {
+          callOff();
+          resolve();
+        });
+      });
+      host.log.info('source-stopped', { channel: host.name, address });
+    },
+  };
+}
+
+type Accept = (socket: Socket, sender: string | null) => void;
+
+async function makeServer(settings: MllpSourceConfig, host: Host, accept: Accept): Promise<Server> {
+  // Half-open: a sender may close its side behind its last message and still wait for the answers.
+  const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+  if (settings.tls === null) return createServer(options, (socket) => accept(socket, null));
+  const { cert, key, ca, passphrase, requireClientCertificate } = settings.tls;
+  const read = (path: string): Promise<Buffer> => readFile(host.resolvePath(path));
+  const tlsOptions: TlsOptions = {
+    ...options,
+    cert: await read(cert),
+    key: await read(key),
+    requestCert: ca !== null,
+    rejectUnauthorized: requireClientCertificate,
+    handshakeTimeout: HANDSHAKE_MS,
+    minVersion: 'TLSv1.2',
+  };
+  if (ca !== null) tlsOptions.ca = await read(ca);
+  if (passphrase !== null) tlsOptions.passphrase = passphrase;
+  const server = createTlsServer(tlsOptions, (socket) => accept(socket, nameSender(socket)));
+  server.on('tlsClientError', (error, socket) => {
+    const address = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? '?'}`;
+    host.log.warn('tls-handshake-failed', { channel: host.name, address, error: codeOf(error) });
+  });
+  return server;
+}
+
+/** Common name in the certificate, if the certificate was checked; a name that nobody vouches for is none. */
+function nameSender(socket: TLSSocket): string | null {
+  if (!socket.authorized) return null;
+  const names: unknown = socket.getPeerCertificate().subject?.CN;
+  const [name] = Array.isArray(names) ? names : [names];
+  return typeof name === 'string' && name !== '' ? name : null;
+}
+
+function listen(server: Server, settings: MllpSourceConfig): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(settings.port, settings.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function scheme(settings: MllpSourceConfig): string {
+  return settings.tls === null ? 'mllp' : 'mllps';
+}
+
+function bracket(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function codeOf(error: Error): string {
+  return (error as NodeJS.ErrnoException).code ?? error.name;
+}
