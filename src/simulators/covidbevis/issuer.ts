@@ -1,8 +1,9 @@
 import QRCode from 'qrcode';
+import { CODES } from './codes.ts';
 import { createDccSigner, type DccSigner, transliterateName } from './dcc.ts';
 import { drawDocument, NOT_VALID } from './document.ts';
 import { hasDigitalMailbox, lookUpName } from './population.ts';
-import { CODES, type Submission, type Submitting } from './submission.ts';
+import type { Submission, Submitting } from './submission.ts';
 
 const DAY_MS = 86_400_000;
 const QR_PIXELS = 300;

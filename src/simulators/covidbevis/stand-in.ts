@@ -4,6 +4,8 @@ import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { SecureVersion, TLSSocket } from 'node:tls';
 import type { Clock } from '../../contracts/clock.ts';
+import { writeAnswer } from './answer.ts';
+import { readBody } from './body.ts';
 import { readCaller } from './caller.ts';
 import type { DccSigner } from './dcc.ts';
 import {
@@ -15,6 +17,7 @@ import {
 } from './fault-orders.ts';
 import { createIssuer, ISSUER_ASSUMPTIONS, type IssuerAssumptions, makeUvci } from './issuer.ts';
 import { createLedger, hashPerson, type Ledger } from './ledger.ts';
+import { Refused, writeRefusal } from './refused.ts';
 import { readSubmission, type Submitting } from './submission.ts';
 
 /** A care provider that the service knows. */
@@ -66,42 +69,19 @@ export interface CovidbevisStandIn {
   readonly signer: DccSigner;
 }
 
-const MAX_BODY_BYTES = 1_048_576;
+const PING = Buffer.from('{"status":"UP"}');
 const METHODS: Readonly<Record<string, { method: string; operation: FaultyOperation }>> = {
   '/observation': { method: 'POST', operation: 'observation' },
   '/recovery': { method: 'POST', operation: 'recovery' },
   '/ping': { method: 'GET', operation: 'ping' },
 };
-const REASONS: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  404: 'Not Found',
-  405: 'Method Not Allowed',
-  409: 'Conflict',
-  413: 'Payload Too Large',
-  415: 'Unsupported Media Type',
-  429: 'Too Many Requests',
-  500: 'Internal Server Error',
-  503: 'Service Unavailable',
-};
 
+/** What was issued under one identifier. */
 interface Kept {
   readonly bodySha256: string;
   readonly issuedAt: number;
   answer: Promise<Uint8Array> | null;
   repeats: number;
-}
-
-/** An answer other than a certificate. */
-class Refused extends Error {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
-    super(message);
-    this.status = status;
-    this.headers = headers;
-  }
 }
 
 /**
@@ -133,7 +113,10 @@ export function createCovidbevisStandIn(options: CovidbevisOptions): CovidbevisS
     maxVersion: options.maxVersion ?? 'TLSv1.3',
     keepAliveTimeout: 60_000,
   });
+  const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
     if (faults.takeTlsRefusal(null)) socket.destroy();
   });
   server.on('secureConnection', (socket: TLSSocket) => {
@@ -145,8 +128,8 @@ export function createCovidbevisStandIn(options: CovidbevisOptions): CovidbevisS
   server.on('tlsClientError', (_error, socket) => void socket.destroy());
   server.on('request', (request, response) => {
     respond(request, response).catch((error: unknown) => {
-      if (!response.headersSent && !response.destroyed) sendError(request, response, new Refused(500, String(error)));
-      else response.destroy();
+      if (response.headersSent || response.destroyed) return void response.destroy();
+      writeRefusal(request, response, new Refused(500, String(error)), clock.now());
     });
   });
 
@@ -172,14 +155,13 @@ export function createCovidbevisStandIn(options: CovidbevisOptions): CovidbevisS
       if (route.operation === 'recovery' && !known.recovery) {
         throw new Refused(403, 'The organisation has no agreement for recovery certificates');
       }
-      if (route.operation === 'ping') return send(response, 200, Buffer.from('{"status":"UP"}'), fault);
-      const answer = await submit(request, known, route.operation, sequence, fault);
-      await send(response, 200, answer, fault);
+      if (route.operation === 'ping') return writeAnswer(response, PING, fault);
+      writeAnswer(response, await submit(request, known, route.operation, sequence, fault), fault);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       const message = error.message;
       ledger.refuse({ sequence, at: clock.now(), organisation, path, status: error.status, message });
-      sendError(request, response, error);
+      writeRefusal(request, response, error, clock.now());
     }
   }
 
@@ -190,11 +172,9 @@ export function createCovidbevisStandIn(options: CovidbevisOptions): CovidbevisS
     sequence: number,
     fault: Misbehaviour | null,
   ): Promise<Uint8Array> {
-    const type = /^\s*([^;\s]*)/.exec(request.headers['content-type'] ?? '')?.[1]?.toLowerCase();
-    if (type !== 'application/json') throw new Refused(415, 'Content-Type must be application/json');
-    const bytes = await readBody(request);
+    const { bytes, json } = await readBody(request);
     const at = clock.now();
-    const read = readSubmission(parseJson(bytes), operation, { devices, today: options.checkAges ? at : null });
+    const read = readSubmission(json, operation, { devices, today: options.checkAges ? at : null });
     if ('violations' in read) throw new Refused(400, read.violations.join('; '));
     const { submission } = read;
 
@@ -231,50 +211,6 @@ export function createCovidbevisStandIn(options: CovidbevisOptions): CovidbevisS
     return kept.answer;
   }
 
-  async function send(
-    response: ServerResponse,
-    status: number,
-    answer: Uint8Array,
-    fault: Misbehaviour | null,
-  ): Promise<void> {
-    const headers = { 'content-type': 'application/json', 'content-length': answer.byteLength };
-    switch (fault?.kind) {
-      case 'lose-answer':
-        response.socket?.destroy();
-        return;
-      case 'stall':
-        return;
-      case 'truncate':
-        response.writeHead(status, headers);
-        response.write(answer.subarray(0, Math.floor(answer.byteLength / 2)), () => response.socket?.destroy());
-        return;
-      case 'wrong-json':
-        response.writeHead(status, { 'content-type': 'application/json' }).end('{"status":"received"}');
-        return;
-      case 'not-json':
-        response.writeHead(status, { 'content-type': 'text/html' }).end('<html><body>OK</body></html>');
-        return;
-      default:
-        response.writeHead(status, headers).end(answer);
-    }
-  }
-
-  /** Spring's error body, whose shape is public; that the service uses it is our assumption. */
-  function sendError(request: IncomingMessage, response: ServerResponse, error: Refused): void {
-    const path = (request.url ?? '/').split('?')[0];
-    const timestamp = new Date(clock.now()).toISOString();
-    const body = {
-      timestamp,
-      status: error.status,
-      error: REASONS[error.status] ?? 'Error',
-      message: error.message,
-      path,
-    };
-    request.resume();
-    response.writeHead(error.status, { ...error.headers, 'content-type': 'application/json' });
-    response.end(JSON.stringify(body));
-  }
-
   let url: string | null = null;
   return {
     ledger,
@@ -297,27 +233,8 @@ export function createCovidbevisStandIn(options: CovidbevisOptions): CovidbevisS
     stop() {
       return new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
+        for (const socket of sockets) socket.destroy();
       });
     },
   };
-}
-
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > MAX_BODY_BYTES) throw new Refused(413, `The body is larger than ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
-  } catch {
-    throw new Refused(400, 'JSON parse error: the body is not valid JSON in UTF-8');
-  }
 }

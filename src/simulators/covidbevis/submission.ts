@@ -1,13 +1,10 @@
-import { isCalendarDate, readPersonNumber } from './person-number.ts';
+import { CODES } from './codes.ts';
+import { type Demand, demandKeys, isList, isObject, isText, type Json } from './demand.ts';
+import { isCalendarDate } from './person-number.ts';
+import { readSubject, type Subject } from './subject.ts';
+import { readDevice, readSite, type TestKind } from './tested-with.ts';
 
 export type Submitting = 'observation' | 'recovery';
-export type TestKind = 'naat' | 'rat';
-
-/** A person as the caller stated them. */
-export type Subject =
-  | { readonly number: string; readonly birthDate: string }
-  | { readonly number: null; readonly family: string; readonly given: readonly string[]; readonly birthDate: string };
-
 /** What a request that keeps every rule says. */
 export interface Submission {
   readonly identifier: string;
@@ -30,25 +27,10 @@ export interface SubmissionRules {
   readonly today: number | null;
 }
 
-export const CODES = {
-  loinc: 'http://loinc.org',
-  snomed: 'http://snomed.info/sct',
-  naat: 'LP6464-4',
-  rat: 'LP217198-3',
-  covid19: '840539006',
-  negative: '260415000',
-  positive: '260373001',
-  personnummer: 'http://electronichealth.se/identifier/personnummer',
-  samordningsnummer: 'http://electronichealth.se/identifier/samordningsnummer',
-  ratDevice: 'https://covid-19-diagnostics.jrc.ec.europa.eu/devices/hsc-common-recognition-rat',
-} as const;
-
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** The certificate identifier may have 80 characters, of which the service adds at most 42. */
 const MAX_IDENTIFIER = 38;
-
-type Json = Record<string, unknown>;
 
 /**
  * Holds a request body against the rules of the reconstructed specification (§3.2, §5) and reads it.
@@ -91,7 +73,7 @@ export function readSubmission(
   };
 
   const patient = follow(body.subject, 'Observation.subject', 'Patient');
-  const subject = patient === null ? null : readPatient(demand, patient);
+  const subject = patient === null ? null : readSubject(demand, patient);
   const site = readSite(demand, body.performer, kind === 'naat' && submitting === 'observation', follow);
   const device = readDevice(demand, body.device, kind, follow, rules.devices);
   for (const id of contained.keys())
@@ -103,20 +85,10 @@ export function readSubmission(
   return { submission: { identifier, kind, subject, sampledAt, site, ...device } };
 }
 
-type Demand = (ok: boolean, at: string, rule: string) => boolean;
-type Follow = (reference: unknown, at: string, type: string) => Json | null;
-
 const TOP_KEYS = [
   ...['resourceType', 'id', 'meta', 'contained', 'identifier', 'status', 'code', 'subject', 'effectiveDateTime'],
   ...['performer', 'valueCodeableConcept', 'device'],
 ];
-
-function demandKeys(demand: Demand, value: Json, at: string, allowed: readonly string[]): void {
-  for (const key of Object.keys(value)) {
-    // A name the caller made up may hold anything, so it is not repeated.
-    demand(allowed.includes(key), at, `takes only ${allowed.join(', ')}`);
-  }
-}
 
 function readIdentifier(demand: Demand, value: unknown): string | null {
   const at = 'Observation.identifier';
@@ -181,110 +153,6 @@ function readContained(demand: Demand, value: unknown): Map<string, Json> {
   return found;
 }
 
-function readPatient(demand: Demand, patient: Json): Subject | null {
-  return patient.identifier === undefined ? readNamedPatient(demand, patient) : readNumberedPatient(demand, patient);
-}
-
-function readNumberedPatient(demand: Demand, patient: Json): Subject | null {
-  demandKeys(demand, patient, 'Patient with identifier', ['resourceType', 'id', 'meta', 'identifier', 'contact']);
-  const list = patient.identifier;
-  const at = 'Patient.identifier';
-  if (!demand(isList(list) && list.length === 1 && isObject(list[0]), at, 'must be exactly one')) return null;
-  const only = (list as Json[])[0] ?? {};
-  const systems: unknown[] = [CODES.personnummer, CODES.samordningsnummer];
-  if (!demand(systems.includes(only.system), `${at}[0].system`, `must be ${systems.join(' or ')}`)) return null;
-  const number = isText(only.value) ? readPersonNumber(only.value) : null;
-  const good = demand(number !== null, `${at}[0].value`, 'must be 12 digits with a valid date and check digit');
-  if (!good || number === null) return null;
-  demand(only.system === CODES[number.kind], `${at}[0].system`, 'must be that of the number’s kind');
-  return { number: String(only.value), birthDate: number.birthDate };
-}
-
-function readNamedPatient(demand: Demand, patient: Json): Subject | null {
-  demandKeys(demand, patient, 'Patient without identifier', [
-    'resourceType',
-    'id',
-    'meta',
-    'name',
-    'birthDate',
-    'contact',
-  ]);
-  const name = isList(patient.name) && isObject(patient.name[0]) ? patient.name[0] : {};
-  const given = isList(name.given) ? name.given : [];
-  const birthDate = isText(patient.birthDate) ? patient.birthDate : '';
-  const named = demand(isText(name.family), 'Patient.name[0].family', 'is required without an identifier');
-  const called = demand(given.length > 0 && given.every(isText), 'Patient.name[0].given', 'must be a list of names');
-  const born = demand(isCalendarDate(birthDate), 'Patient.birthDate', 'must be YYYY-MM-DD without an identifier');
-  return named && called && born
-    ? { number: null, family: String(name.family), given: given as string[], birthDate }
-    : null;
-}
-
-function readSite(demand: Demand, value: unknown, required: boolean, follow: Follow): string | null {
-  const at = 'Observation.performer';
-  if (value === undefined) {
-    demand(!required, at, 'is required for a nucleic acid amplification test');
-    return null;
-  }
-  if (!demand(isList(value) && value.length === 1, at, 'must be exactly one')) return null;
-  const organization = follow((value as unknown[])[0], at, 'Organization');
-  if (organization === null) return null;
-  demandKeys(demand, organization, 'Organization', ['resourceType', 'id', 'meta', 'name']);
-  const ok = isText(organization.name) && organization.name.length <= 80;
-  return demand(ok, 'Organization.name', 'must be 1 to 80 characters') ? String(organization.name) : null;
-}
-
-function readDevice(
-  demand: Demand,
-  value: unknown,
-  kind: TestKind | null,
-  follow: Follow,
-  devices: ReadonlySet<string> | null,
-): { deviceId: string | null; deviceName: string | null } {
-  const none = { deviceId: null, deviceName: null };
-  if (value === undefined) {
-    demand(kind !== 'rat', 'Observation.device', 'is required for a rapid antigen test');
-    return none;
-  }
-  const device = follow(value, 'Observation.device', 'Device');
-  if (device === null) return none;
-  if (kind === 'naat') return { ...none, deviceName: readDeviceName(demand, device) };
-  demandKeys(demand, device, 'Device of a rapid antigen test', [
-    'resourceType',
-    'id',
-    'meta',
-    'identifier',
-    'deviceName',
-  ]);
-  const list = isList(device.identifier) ? device.identifier : [];
-  const only = isObject(list[0]) ? list[0] : {};
-  demand(
-    list.length === 1 && only.system === CODES.ratDevice,
-    'Device.identifier',
-    `must be exactly one of ${CODES.ratDevice}`,
-  );
-  const id = isText(only.value) ? only.value : '';
-  demand(/^\d{1,10}$/.test(id), 'Device.identifier[0].value', 'must be the digits of a JRC device id');
-  demand(devices === null || devices.has(id), 'Device.identifier[0].value', 'is not on the EU common list');
-  return { ...none, deviceId: id };
-}
-
-function readDeviceName(demand: Demand, device: Json): string | null {
-  const noId = 'a nucleic acid amplification test is named, its device id must not be used';
-  demand(device.identifier === undefined, 'Device.identifier', noId);
-  demandKeys(demand, device, 'Device', ['resourceType', 'id', 'meta', 'deviceName', 'identifier']);
-  const list = isList(device.deviceName) ? device.deviceName : [];
-  const only = isObject(list[0]) ? list[0] : {};
-  demand(list.length === 1 && only.type === 'manufacturer-name', 'Device.deviceName', 'must be one manufacturer-name');
-  const ok = isText(only.name) && only.name.length <= 80;
-  return demand(ok, 'Device.deviceName[0].name', 'must be 1 to 80 characters') ? String(only.name) : null;
-}
-
 function readCodings(value: unknown): Json[] {
   return isObject(value) && isList(value.coding) ? value.coding.filter(isObject) : [];
 }
-
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const isList = (value: unknown): value is unknown[] => Array.isArray(value);
-const isText = (value: unknown): value is string => typeof value === 'string' && value.trim() !== '';
