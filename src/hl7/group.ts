@@ -175,6 +175,8 @@ export function findGroups(from: Group, name: string): Group[] {
  */
 export function findSegments(scope: Group, name: string): Segment[] {
   const homes = HOMES[name];
+  // A segment that was made a group of its own (each: NK1) is what its name means within it.
+  if (scope.name === name) return [...scope.segments];
   for (let group: Group | null = scope; group !== null; group = group.parent) {
     if (homes === undefined) {
       const found = collectSegments(group, name);

@@ -238,6 +238,25 @@ export function readPart(
   return cut(part, message.delimiters.subcomponent, subcomponent);
 }
 
+/**
+ * A component of a cell, or a sub-component of that; where the cell is a component itself, its sub-components count.
+ * Without a number it is the cell itself.
+ */
+export function partOfCell(cell: Cell, component: number | null, subcomponent: number | null, message: Message): Cell {
+  if (component === null) return cell;
+  if (cell.component === null) {
+    return { ...cell, raw: readPart(cell.raw, component, subcomponent, message), component, subcomponent };
+  }
+  const raw = subcomponent === null && cell.subcomponent === null ? readSubcomponent(cell.raw, component, message) : '';
+  return { ...cell, raw, subcomponent: component };
+}
+
+function readSubcomponent(raw: string, number: number, message: Message): string {
+  const delimiter = message.delimiters.subcomponent;
+  if (delimiter === null) return number === 1 ? raw : '';
+  return cut(raw, delimiter, number);
+}
+
 /** The HL7 location of a cell as faults and trails name it: `PID-3[2].1`, `OBX[3]-5`. */
 export function locate(cell: Omit<Cell, 'raw'>): string {
   const repetition = cell.repetition > 1 ? `[${cell.repetition}]` : '';

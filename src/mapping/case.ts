@@ -42,6 +42,6 @@ function mapCase(bytes: Uint8Array, mapping: MessageMapping): Mapped {
   const header = readHeader(bytes);
   const message = parseMessage(new TextDecoder().decode(bytes), header.delimiters);
   const decodeBytes = (part: Uint8Array) => new TextDecoder().decode(part);
-  const run = { message, root: arrangeGroups(message), zone: mapping.zone, decodeBytes, trail: null };
+  const run = { message, root: arrangeGroups(message), zone: mapping.zone, decodeBytes, trail: null, warnings: [] };
   return gatherOutcomes(mapping.mapMessage(run));
 }

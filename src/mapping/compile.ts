@@ -60,11 +60,12 @@ interface Parts {
   readonly messages: Map<string, YamlNode>;
   readonly resources: Map<string, YamlNode>;
   readonly tables: Map<string, Table>;
+  readonly datatypes: Map<string, YamlNode>;
 }
 
 /** What a file is, its first key says: mapping, resource or table. */
 function sortFiles(files: readonly SourceFile[], problems: Problem[]): Parts {
-  const parts: Parts = { messages: new Map(), resources: new Map(), tables: new Map() };
+  const parts: Parts = { messages: new Map(), resources: new Map(), tables: new Map(), datatypes: new Map() };
   const tableNodes = new Map<string, YamlNode>();
   for (const file of files) {
     const { root, problems: found } = parseYaml(file);
@@ -85,6 +86,7 @@ function place(root: YamlNode, parts: Parts, tables: Map<string, YamlNode>): voi
     ['mapping', parts.messages],
     ['resource', parts.resources],
     ['table', tables],
+    ['datatype', parts.datatypes],
   ] as const) {
     const entry = entries.get(kind);
     if (entry === undefined) continue;
@@ -94,7 +96,7 @@ function place(root: YamlNode, parts: Parts, tables: Map<string, YamlNode>): voi
     of.set(name, root);
     return;
   }
-  root.fail('A mapping file begins with mapping:, resource: or table: and its name');
+  root.fail('A mapping file begins with mapping:, resource:, datatype: or table: and its name');
 }
 
 function compileFor(
@@ -137,6 +139,7 @@ function mappingSetup(
   return {
     tables: parts.tables,
     resources: parts.resources,
+    datatypes: parts.datatypes,
     problems,
     operations: setup.operations,
     parties: setup.parties,

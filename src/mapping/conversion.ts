@@ -12,6 +12,10 @@ import {
 } from '../hl7/datetime.ts';
 import { readPart } from '../hl7/path.ts';
 import { type Found, foundText, type Run } from './scope.ts';
+import type { Table } from './table.ts';
+import { readEncapsulated } from './values/attachment.ts';
+import { partReader, readCodeableConcept, systemUri } from './values/coded.ts';
+import { makeQuantity, readNumber } from './values/quantity.ts';
 
 /** Options a rule may give beside `as`. */
 export interface ConversionOptions {
@@ -19,6 +23,10 @@ export interface ConversionOptions {
   readonly precision: Precision | null;
   /** What a local time means that the clock change skips or repeats. */
   readonly overlap: 'refuse' | 'earlier' | 'later';
+  /** Names of coding systems → URIs. */
+  readonly systems: Table | null;
+  /** What `unit:` found, for quantities. */
+  readonly unit: Found | null;
 }
 
 /** @throws Fault where the value does not fit; the fault bears the location */
@@ -49,10 +57,9 @@ export const CONVERSIONS = {
   },
   /** A number with all its digits. */
   decimal: (found, run, _options, where) => {
-    const text = firstPart(found, run);
-    if (!/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text))
-      throw new Fault('value-unmapped', { at: found.at, where, detail: 'number' });
-    return exactNumber(tidyNumber(text));
+    const digits = readNumber(firstPart(found, run));
+    if (digits === null) throw new Fault('value-unmapped', { at: found.at, where, detail: 'number' });
+    return exactNumber(digits);
   },
   integer: (found, run, _options, where) => {
     const text = firstPart(found, run);
@@ -64,6 +71,23 @@ export const CONVERSIONS = {
     const text = firstPart(found, run).toUpperCase();
     if (text !== 'Y' && text !== 'N') throw new Fault('field-type', { at: found.at, where, detail: 'Y or N' });
     return text === 'Y';
+  },
+  /** Codings and text of CE, CWE, CNE, IS, ID. */
+  CodeableConcept: (found, run, options) => readCodeableConcept(found, run, options.systems),
+  /** The first coding alone. */
+  Coding: (found, run, options) => readCodeableConcept(found, run, options.systems)?.coding?.[0] ?? null,
+  /** URI of a coding system named as in table 0396; nothing where it is local or unknown. */
+  codingSystem: (found, run, options) => systemUri(firstPart(found, run), options.systems),
+  /** Number with `unit:`; nothing where it is no number. */
+  Quantity: (found, run, options) => makeQuantity(firstPart(found, run), options, run, null),
+  /** ED. */
+  Attachment: (found, run) => readEncapsulated(found, run),
+  /** As `dateTime`; what is none, or a time the clock change skips, is nothing, with a warning. */
+  looseDateTime: (found, run, options, where) => keepOrWarn(found, run, where, convertDateTime(found, run, options)),
+  /** As `date`; what is none is nothing, with a warning. */
+  looseDate: (found, run, _options, where) => {
+    const value = parseDateTime(firstPart(found, run));
+    return keepOrWarn(found, run, where, value === null ? null : formatDate(value));
   },
 } as const satisfies Record<string, Convert>;
 
@@ -100,10 +124,14 @@ function offsetOf(value: DateTime, found: Found, run: Run, options: ConversionOp
   return options.overlap === 'later' ? offset.later : offset.earlier;
 }
 
-/** JSON allows neither a plus sign, nor leading zeros, nor a bare point; the digits that count stay. */
-function tidyNumber(text: string): string {
-  const [, sign = '', whole = '', fraction] = /^([+-]?)(\d*)(?:\.(\d*))?$/.exec(text) ?? [];
-  const digits = whole.replace(/^0+(?=\d)/, '') || '0';
-  const tail = fraction === undefined || fraction === '' ? '' : `.${fraction}`;
-  return `${sign === '-' ? '-' : ''}${digits}${tail}`;
+/** FHIR dateTime, or null where the text is no date-time. A local time the clock repeats is taken as the earlier one. */
+export function convertDateTime(found: Found, run: Run, options: ConversionOptions): string | null {
+  const value = parseDateTime(partReader(found, run)(1));
+  if (value === null) return null;
+  return formatDateTime(value, offsetOf(value, found, run, { ...options, overlap: 'earlier' }, ''));
+}
+
+function keepOrWarn(found: Found, run: Run, where: string, value: string | null): string | null {
+  if (value === null) run.warnings.push(new Fault('field-type', { at: found.at, where, detail: 'date-time' }).record);
+  return value;
 }

@@ -1,5 +1,8 @@
+import { compileBundle } from './bundle.ts';
 import { keepProblem, suggest } from './problem.ts';
-import { compileRule, compileWhen, type Evaluate, type Surroundings } from './rule.ts';
+import { compileRule } from './rule.ts';
+import type { Evaluate, Surroundings } from './surroundings.ts';
+import { compileWhen } from './when.ts';
 import { compileSchedule, type Schedule } from './schedule.ts';
 import type { Scope } from './scope.ts';
 import type { MappingSetup } from './setup.ts';
@@ -17,13 +20,25 @@ export interface Deliver {
   readonly followUps: readonly Deliver[];
 }
 
+function compileBody(
+  node: YamlNode,
+  body: YamlNode | null,
+  bundle: YamlNode | null,
+  around: Surroundings,
+  setup: MappingSetup,
+): Evaluate {
+  if (body !== null && bundle !== null) bundle.fail('A delivery has either body or bundle');
+  if (bundle !== null) return compileBundle(bundle, around, setup.secret);
+  return compileRule(body ?? node.fail('A delivery needs body: … or bundle: …'), around);
+}
+
 /** Compiles `deliver:` or `then:`; an entry with a problem is noted and left out. */
 export function compileDeliveries(node: YamlNode, around: Surroundings, setup: MappingSetup): Deliver[] {
   return node.items().flatMap((item) => keepProblem(setup.problems, () => compileDelivery(item, around, setup), []));
 }
 
 function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSetup): Deliver[] {
-  const keys = node.keys(['to', 'when', 'notBefore', 'notAfter', 'body', 'then', 'optional', 'because']);
+  const keys = node.keys(['to', 'when', 'notBefore', 'notAfter', 'body', 'bundle', 'then', 'optional', 'because']);
   const to = keys.get('to') ?? node.fail('to: target/operation is needed');
   const [target = '', operation = ''] = to.text('target/operation').split('/');
   const operations = setup.operations[target];
@@ -47,10 +62,10 @@ function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSet
     {
       target,
       operation,
-      holds: when === undefined ? null : compileWhen(when, around),
+      holds: when === undefined ? null : compileWhen(when, around.variables),
       notBefore: schedule('notBefore'),
       notAfter: schedule('notAfter'),
-      body: compileRule(keys.get('body') ?? node.fail('body: … is needed'), around),
+      body: compileBody(node, keys.get('body') ?? null, keys.get('bundle') ?? null, around, setup),
       where: node.where,
       followUps: then === undefined ? [] : compileDeliveries(then, around, setup),
     },

@@ -82,6 +82,7 @@ function readMessage(
       root: arrangeGroups(message),
       decodeBytes: (part) => decodeText(part, charset),
       trail: null,
+      warnings: [],
     },
     mappings,
   };

@@ -5,10 +5,13 @@ import { toJsonBytes } from '../fhir/json.ts';
 import { findGroups, type Group, isGroupName } from '../hl7/group.ts';
 import type { Header } from '../hl7/header.ts';
 import { locateSegment } from '../hl7/path.ts';
+import { entryNames } from './bundle.ts';
 import { compileDeliveries, type Deliver } from './deliver.ts';
 import { compileNames } from './names.ts';
 import { keepProblem, suggest } from './problem.ts';
-import { compilePart, compileWhen, type Evaluate, type Surroundings } from './rule.ts';
+import { compilePart } from './rule.ts';
+import type { Evaluate, Surroundings } from './surroundings.ts';
+import { compileWhen } from './when.ts';
 import { foundText, type PartyFacts, type Run, type Scope } from './scope.ts';
 import type { MappingSetup } from './setup.ts';
 import type { TrailEntry } from './trail.ts';
@@ -78,7 +81,12 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
   const each = need('each').text('a group name');
   if (!isGroupName(each)) need('each').fail(`There is no group "${each}"`, 'for example OBSERVATION');
 
-  const names = compileNames(keys.get('settings') ?? null, keys.get('let') ?? null, setup);
+  const names = compileNames(
+    keys.get('settings') ?? null,
+    keys.get('let') ?? null,
+    setup,
+    namesOfEntries(keys.get('deliver')),
+  );
   const around = names.around;
   const attempt = <Made>(compile: () => Made, without: Made): Made => keepProblem(setup.problems, compile, without);
   const nothing: Evaluate = () => null;
@@ -117,7 +125,10 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
   const makeScope = (group: Group, run: Run): Scope => ({
     run,
     group,
+    home: null,
     memo: new Array(names.count),
+    it: null,
+    bundle: null,
     faults: new Set(),
     party: null,
     identifier: null,
@@ -237,7 +248,7 @@ function compileReasons(node: YamlNode | null, around: Surroundings): Reason[] {
       const reasonNode = keys.get('reason') ?? item.fail('A reason is needed, such as not-final');
       const reason = reasonNode.text();
       if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(reason)) reasonNode.fail('A reason is written like not-final');
-      return [{ reason, holds: compileWhen(keys.get('when') ?? item.fail('when: … is needed'), around) }];
+      return [{ reason, holds: compileWhen(keys.get('when') ?? item.fail('when: … is needed'), around.variables) }];
     }, []),
   );
 }
@@ -251,6 +262,16 @@ function readParts(parts: readonly Evaluate[], scope: Scope): string[] {
     const found = part(scope);
     return found === null ? '' : foundText(found, scope.run);
   });
+}
+
+function namesOfEntries(deliver: YamlNode | undefined): Set<string> {
+  const items = deliver?.isList ? deliver.items() : [];
+  return new Set(
+    items.flatMap((item) => {
+      const bundle = item.isMap ? item.entries().get('bundle')?.value : undefined;
+      return bundle === undefined ? [] : entryNames(bundle);
+    }),
+  );
 }
 
 function checkZone(zone: string, node: YamlNode): void {

@@ -1,6 +1,7 @@
 import { Fault } from '../contracts/fault.ts';
 import { keepProblem } from './problem.ts';
-import { compileRule, type Evaluate, type Surroundings } from './rule.ts';
+import { compileRule } from './rule.ts';
+import type { Evaluate, Surroundings } from './surroundings.ts';
 import { Found, type Scope } from './scope.ts';
 import type { MappingSetup } from './setup.ts';
 import type { ReadVariable } from './source.ts';
@@ -17,11 +18,19 @@ export interface Names {
 }
 
 /** Makes the variables of `settings` and `let`: each is evaluated when somebody asks, once a result. */
-export function compileNames(settings: YamlNode | null, lets: YamlNode | null, setup: MappingSetup): Names {
+export function compileNames(
+  settings: YamlNode | null,
+  lets: YamlNode | null,
+  setup: MappingSetup,
+  entries: ReadonlySet<string>,
+): Names {
   const variables = new Map<string, ReadVariable>();
   const around: Surroundings = {
     tables: setup.tables,
     resources: setup.resources,
+    datatypes: setup.datatypes,
+    entries,
+    overrides: new Map(),
     variables,
     problems: setup.problems,
     including: [],
@@ -61,7 +70,8 @@ export function compileNames(settings: YamlNode | null, lets: YamlNode | null, s
 /** Marks a variable that is being evaluated, so that one that needs itself is found out. */
 const UNDER_WAY = Found.made(null);
 
-function readMemo(scope: Scope, index: number, name: string, evaluate: Evaluate, where: string): Found | null {
+function readMemo(asking: Scope, index: number, name: string, evaluate: Evaluate, where: string): Found | null {
+  const scope = asking.home ?? asking;
   const known = scope.memo[index];
   if (known === UNDER_WAY) throw new Fault('mapping-incomplete', { where, detail: `$${name} needs itself` });
   if (known instanceof Fault) throw known;

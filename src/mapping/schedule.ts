@@ -1,6 +1,7 @@
 import { Temporal } from 'temporal-polyfill';
 import { Fault } from '../contracts/fault.ts';
-import { compilePart, type Evaluate, type Surroundings } from './rule.ts';
+import { compilePart } from './rule.ts';
+import type { Evaluate, Surroundings } from './surroundings.ts';
 import { foundText, type Scope } from './scope.ts';
 import type { YamlNode } from './yaml-node.ts';
 

@@ -1,4 +1,4 @@
-import type { Fault } from '../contracts/fault.ts';
+import type { Fault, FaultRecord } from '../contracts/fault.ts';
 import { unescapeText } from '../hl7/escape.ts';
 import type { Group } from '../hl7/group.ts';
 import type { Message } from '../hl7/message.ts';
@@ -58,15 +58,31 @@ export interface Run {
   readonly decodeBytes: (bytes: Uint8Array) => string;
   /** Null unless somebody asked why. */
   readonly trail: Trail | null;
+  /** What was kept as it came although it did not fit. */
+  readonly warnings: FaultRecord[];
+}
+
+/** The resources of a bundle that is being made, as rules refer to them. */
+export interface References {
+  /** fullUrls of the entries of that name nearest to the scope: within its group, or the nearest one around it. */
+  find(entry: string, scope: Scope): readonly string[];
+  /** Makes the entry's resource for one cell, or finds the equal one made before; null = nothing came of it. */
+  make(entry: string, cell: Cell, scope: Scope): string | null;
 }
 
 /** One result of a message while its rules are evaluated. */
 export interface Scope {
   readonly run: Run;
+  /** The result's own scope: what `let` makes is the same for all that is made within it. */
+  readonly home: Scope | null;
   readonly group: Group;
   /** By variable index: what a `let` gave, `undefined` while nobody asked. A fault is kept and thrown again. */
   readonly memo: (Found | null | Fault | undefined)[];
   readonly faults: Set<Fault>;
+  /** The cell that relative paths (`.1`) start at: of a datatype, of `each`, of a resource made for a reference. */
+  readonly it: Cell | null;
+  /** Where references are resolved while a bundle is made; null = no bundle is. */
+  readonly bundle: References | null;
   party: PartyFacts | null;
   /** What the identifier of the delivery is derived from. */
   identifier: string | null;

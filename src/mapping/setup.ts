@@ -7,6 +7,7 @@ import type { YamlNode } from './yaml-node.ts';
 export interface MappingSetup {
   readonly tables: ReadonlyMap<string, Table>;
   readonly resources: ReadonlyMap<string, YamlNode>;
+  readonly datatypes: ReadonlyMap<string, YamlNode>;
   readonly problems: Problem[];
   /** Names of targets with the names of their operations. */
   readonly operations: Readonly<Record<string, readonly string[]>>;

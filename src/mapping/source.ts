@@ -1,11 +1,13 @@
 import { HL7_NULL } from '../hl7/message.ts';
 import {
+  type Cell,
   isValued,
   locate,
   locateSegment,
   type Path,
   PathError,
   parsePath,
+  partOfCell,
   readCells,
   selectSegments,
 } from '../hl7/path.ts';
@@ -28,7 +30,11 @@ export interface Source {
 
 type Alternative =
   | { readonly kind: 'path'; readonly path: Path }
+  | { readonly kind: 'relative'; readonly component: number | null; readonly subcomponent: number | null }
   | { readonly kind: 'variable'; readonly read: ReadVariable; readonly members: readonly (string | number)[] };
+
+/** `.` is the cell at hand, `.4.1` a component (or sub-component) of it. */
+const RELATIVE = /^\.(?:([1-9]\d?)(?:\.([1-9]\d?))?)?$/;
 
 const VARIABLE = /^\$([A-Za-z][A-Za-z0-9]*)((?:\.[A-Za-z][A-Za-z0-9]*|\[\d+\])*)$/;
 
@@ -64,6 +70,13 @@ function compileAlternative(
     );
     return { kind: 'variable', read, members };
   }
+  const relative = RELATIVE.exec(written);
+  if (relative !== null) {
+    const [component = null, subcomponent = null] = relative
+      .slice(1)
+      .map((part) => (part === undefined ? null : Number(part)));
+    return { kind: 'relative', component, subcomponent };
+  }
   try {
     const path = parsePath(written);
     if (path.field === null) node.fail(`A field is needed here, such as ${written}-3`, null, start);
@@ -83,7 +96,7 @@ function makeSource(alternatives: readonly Alternative[]): Source {
           if (found !== null) return found;
           continue;
         }
-        for (const cell of readCells(alternative.path, scope.group, scope.run.message)) {
+        for (const cell of cellsOf(alternative, scope)) {
           if (!isValued(cell.raw, scope.run.message)) continue;
           scope.run.trail?.read(locate(cell));
           return cell.raw === HL7_NULL ? null : Found.inCell(cell);
@@ -99,7 +112,7 @@ function makeSource(alternatives: readonly Alternative[]): Source {
           if (found !== null) all.push(found);
           continue;
         }
-        for (const cell of readCells(alternative.path, scope.group, scope.run.message)) {
+        for (const cell of cellsOf(alternative, scope)) {
           if (cell.raw === HL7_NULL || !isValued(cell.raw, scope.run.message)) continue;
           scope.run.trail?.read(locate(cell));
           all.push(Found.inCell(cell));
@@ -112,6 +125,13 @@ function makeSource(alternatives: readonly Alternative[]): Source {
       return first === undefined ? null : locatePath(first.path, scope);
     },
   };
+}
+
+function cellsOf(alternative: Exclude<Alternative, { kind: 'variable' }>, scope: Scope): readonly Cell[] {
+  if (alternative.kind === 'path') return readCells(alternative.path, scope.group, scope.run.message);
+  return scope.it === null
+    ? []
+    : [partOfCell(scope.it, alternative.component, alternative.subcomponent, scope.run.message)];
 }
 
 /** Where a path points, whether or not anything stands there. */

@@ -56,6 +56,18 @@ export class Trail {
     }
   }
 
+  /** Evaluates what makes a thing of its own, such as a bundle's resource, whatever is being made just now. */
+  at<Value>(root: string, evaluate: () => Value): Value {
+    const [outer, stack] = [this.#element, this.#stack.splice(0)];
+    this.#element = root;
+    try {
+      return evaluate();
+    } finally {
+      this.#element = outer;
+      this.#stack.push(...stack);
+    }
+  }
+
   /** Notes that the element at hand was made by a rule; what only led to it (a `let`, a condition) is not an element. */
   made(where: string, sources: ReadonlySet<string>): void {
     if (this.#stack.length > 0 || this.#element === '') return;

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, Scalar, YAMLMap } from 'yaml';
 import { type Problem, ProblemError, suggest } from './problem.ts';
 
 /** A file as the loader read it. */
@@ -87,6 +87,21 @@ export class YamlNode {
     const node = this.#node;
     if (!isSeq(node)) this.fail('Expected a list');
     return node.items.map((item) => this.#child(item as Node | null));
+  }
+
+  /** A scalar's text from a character on, as a place of its own. */
+  sliced(characterOffset: number): YamlNode {
+    const node = new Scalar(this.text().slice(characterOffset));
+    return new YamlNode(node, this.#path, this.#lines, this.#offset + characterOffset);
+  }
+
+  /** A map with one of this map's keys only. */
+  only(key: string): YamlNode {
+    const node = this.#node;
+    if (!isMap(node)) this.fail('Expected a map (key: value)');
+    const map = new YAMLMap();
+    map.items = node.items.filter((pair) => isScalar(pair.key) && pair.key.value === key);
+    return new YamlNode(map, this.#path, this.#lines, this.#offset);
   }
 
   /** A text; numbers and booleans are taken as they were written. @throws ProblemError */

@@ -1,0 +1,226 @@
+import { deriveKey } from '../fhir/identifier.ts';
+import { findGroups, type Group, isGroupName } from '../hl7/group.ts';
+import { type Cell, PathError, parsePath, type Path, selectSegments } from '../hl7/path.ts';
+import { keepProblem } from './problem.ts';
+import { compilePart, compileRule } from './rule.ts';
+import { Found, foundText, type References, type Scope } from './scope.ts';
+import type { Evaluate, Surroundings } from './surroundings.ts';
+import { compileWhen } from './when.ts';
+import type { YamlNode } from './yaml-node.ts';
+
+/** How an entry is written, so that sending it twice does no harm. */
+const WRITES = ['update', 'create', 'conditional-update'] as const;
+
+interface EntrySpec {
+  readonly name: string;
+  /** Groups or segments it is made for once each; null = once; `reference` = only where a rule refers to it. */
+  readonly each: string | Path | null | 'reference';
+  readonly holds: ((scope: Scope) => boolean) | null;
+  readonly body: Evaluate;
+  readonly key: readonly Evaluate[];
+  /**
+   * `update`: PUT under our own derived id · `create`: POST only if nothing has its identifier, else left as it is ·
+   * `conditional-update`: PUT by its identifier. The latter two need an identifier with a system; without one it is
+   * written under our own id, where it can overwrite nobody's record.
+   */
+  readonly write: (typeof WRITES)[number];
+}
+
+interface Instance {
+  readonly spec: EntrySpec;
+  readonly scope: Scope;
+  readonly fullUrl: string;
+  readonly id: string;
+  /** `undefined` while nobody asked, null = nothing came of it. */
+  resource: Record<string, unknown> | null | undefined;
+}
+
+/**
+ * Compiles `bundle:`, a list of entries, to a transaction Bundle: resources under derived ids, references between them,
+ * equal ones merged. @throws ProblemError
+ * @see FHIR R4 http.html#transaction
+ */
+export function compileBundle(node: YamlNode, around: Surroundings, secret: Uint8Array): Evaluate {
+  const specs = node.items().flatMap((item) => keepProblem(around.problems, () => [compileEntry(item, around)], []));
+  const byName = new Map(specs.map((spec) => [spec.name, spec]));
+  return (scope) => {
+    const run = new BundleRun(byName, secret);
+    const outer: Scope = { ...scope, bundle: run, home: scope.home ?? scope };
+    for (const spec of specs) run.open(spec, outer);
+    const entries = run.makeEntries();
+    return entries.length === 0 ? null : Found.made({ resourceType: 'Bundle', type: 'transaction', entry: entries });
+  };
+}
+
+/** Names of the entries of a `bundle:`, as `ref` may use them. */
+export function entryNames(node: YamlNode): string[] {
+  return node.isList
+    ? node.items().flatMap((item) => (item.isMap ? [item.entries().get('entry')?.value.text() ?? ''] : []))
+    : [];
+}
+
+function compileEntry(node: YamlNode, around: Surroundings): EntrySpec {
+  const keys = node.keys(['entry', 'each', 'when', 'include', 'set', 'key', 'write', 'because']);
+  const when = keys.get('when');
+  const key = keys.get('key') ?? node.fail('An entry needs key: what tells it from others of its kind');
+  const source = keys.has('set') ? 'set' : 'include';
+  return {
+    name: keys.get('entry')?.text() ?? node.fail('An entry needs its name (entry: …)'),
+    each: compileEach(keys.get('each') ?? null),
+    holds: when === undefined ? null : compileWhen(when, around.variables),
+    body: compileRule(node.only(source), around),
+    key: (key.isList ? key.items() : [key]).map((item) => compilePart(item, around)),
+    write: keys.get('write')?.word(WRITES) ?? 'update',
+  };
+}
+
+function compileEach(node: YamlNode | null): EntrySpec['each'] {
+  if (node === null) return null;
+  const text = node.text('a group, a segment, or reference');
+  if (text === 'reference' || isGroupName(text)) return text;
+  try {
+    return parsePath(text.includes('[') ? text : `${text}[*]`);
+  } catch (error) {
+    if (error instanceof PathError) node.fail(error.message, null, Math.min(error.offset, text.length));
+    throw error;
+  }
+}
+
+/** One bundle while it is made. */
+class BundleRun implements References {
+  readonly #specs: ReadonlyMap<string, EntrySpec>;
+  readonly #secret: Uint8Array;
+  /** In the order they stand in the bundle. */
+  readonly #instances = new Map<string, Instance>();
+  /** Entry name → group → instances in that group or below it. */
+  readonly #near = new Map<string, Map<Group, Instance[]>>();
+
+  constructor(specs: ReadonlyMap<string, EntrySpec>, secret: Uint8Array) {
+    this.#specs = specs;
+    this.#secret = secret;
+  }
+
+  /** Opens the instances of an entry; their resources are made later, when all that they may refer to is open. */
+  open(spec: EntrySpec, scope: Scope): void {
+    if (spec.each === 'reference') return;
+    for (const group of groupsOf(spec.each, scope)) {
+      const inner = { ...scope, group };
+      if (spec.holds === null || spec.holds(inner)) this.#note(this.#instance(spec, inner));
+    }
+  }
+
+  find(entry: string, scope: Scope): string[] {
+    const near = this.#near.get(entry);
+    for (let group: Group | null = scope.group; near !== undefined && group !== null; group = group.parent) {
+      const made = near.get(group)?.filter((instance) => this.#resourceOf(instance) !== null) ?? [];
+      if (made.length > 0) return made.map(({ fullUrl }) => fullUrl);
+    }
+    return [];
+  }
+
+  make(entry: string, cell: Cell, scope: Scope): string | null {
+    const spec = this.#specs.get(entry);
+    if (spec === undefined) return null;
+    const inner = { ...scope, it: cell };
+    if (spec.holds !== null && !spec.holds(inner)) return null;
+    const instance = this.#instance(spec, inner);
+    return this.#resourceOf(instance) === null ? null : instance.fullUrl;
+  }
+
+  makeEntries(): object[] {
+    const entries: object[] = [];
+    // Resources made for a reference join while the others are made.
+    for (const instance of this.#instances.values()) {
+      const resource = this.#resourceOf(instance);
+      if (resource !== null) entries.push(entryOf(instance, resource));
+    }
+    return entries;
+  }
+
+  #instance(spec: EntrySpec, scope: Scope): Instance {
+    const parts = spec.key.map((part) => {
+      const found = part(scope);
+      return found === null ? '' : foundText(found, scope.run);
+    });
+    const hash = deriveKey(this.#secret, ['entry', spec.name, ...parts]);
+    const known = this.#instances.get(hash);
+    if (known !== undefined) return known;
+    const instance = { spec, scope, fullUrl: uuidUrl(hash), id: hash.slice(0, 32), resource: undefined };
+    this.#instances.set(hash, instance);
+    return instance;
+  }
+
+  #note(instance: Instance): void {
+    let groups = this.#near.get(instance.spec.name);
+    if (groups === undefined) {
+      groups = new Map();
+      this.#near.set(instance.spec.name, groups);
+    }
+    for (let group: Group | null = instance.scope.group; group !== null; group = group.parent) {
+      const list = groups.get(group);
+      if (list === undefined) groups.set(group, [instance]);
+      else if (!list.includes(instance)) list.push(instance);
+    }
+  }
+
+  #resourceOf(instance: Instance): Record<string, unknown> | null {
+    if (instance.resource !== undefined) return instance.resource;
+    // Two resources may refer to each other: while this one is made it counts as there.
+    instance.resource = {};
+    const { trail } = instance.scope.run;
+    const make = () => instance.spec.body(instance.scope);
+    const found = trail === null ? make() : trail.at(`${instance.spec.name}(${instance.id.slice(0, 8)})`, make);
+    instance.resource = found === null ? null : (found.value as Record<string, unknown>);
+    return instance.resource;
+  }
+}
+
+function groupsOf(each: string | Path | null, scope: Scope): readonly Group[] {
+  if (each === null) return [scope.group];
+  if (typeof each === 'string') return findGroups(scope.group, each);
+  // A segment is a group of its own, so that its name means itself within it.
+  return selectSegments(each, scope.group, scope.run.message).map((segment) => ({
+    name: segment.name,
+    parent: scope.group,
+    segments: [segment],
+    children: [],
+  }));
+}
+
+function entryOf({ spec, fullUrl, id }: Instance, resource: Record<string, unknown>): object {
+  const type = String(resource.resourceType);
+  const { resourceType: _, ...elements } = resource;
+  const search = spec.write === 'update' ? null : identifierSearch(resource);
+  if (search !== null && spec.write === 'create') {
+    return { fullUrl, resource, request: { method: 'POST', url: type, ifNoneExist: search } };
+  }
+  if (search !== null) return { fullUrl, resource, request: { method: 'PUT', url: `${type}?${search}` } };
+  return {
+    fullUrl,
+    resource: { resourceType: type, id, ...elements },
+    request: { method: 'PUT', url: `${type}/${id}` },
+  };
+}
+
+/** `identifier=system%7Cvalue` of the first identifier that names its system; a value alone could be anybody's. */
+function identifierSearch(resource: Record<string, unknown>): string | null {
+  const identifiers = Array.isArray(resource.identifier) ? resource.identifier : [];
+  for (const { system, value } of identifiers as { system?: unknown; value?: unknown }[]) {
+    if (typeof system !== 'string' || typeof value !== 'string') continue;
+    return `identifier=${encodeURIComponent(`${system}|${value}`)}`;
+  }
+  return null;
+}
+
+/** UUID version 8 out of the first 128 bits. @see RFC 9562 §5.8 */
+function uuidUrl(hash: string): string {
+  const variant = ((Number.parseInt(hash.charAt(16), 16) & 3) | 8).toString(16);
+  const parts = [
+    hash.slice(0, 8),
+    hash.slice(8, 12),
+    `8${hash.slice(13, 16)}`,
+    variant + hash.slice(17, 20),
+    hash.slice(20, 32),
+  ];
+  return `urn:uuid:${parts.join('-')}`;
+}

@@ -1,0 +1,24 @@
+import type { Problem } from './problem.ts';
+import type { Found, Scope } from './scope.ts';
+import type { ReadVariable } from './source.ts';
+import type { Table } from './table.ts';
+import type { YamlNode } from './yaml-node.ts';
+
+/** Gives what a rule makes of one result; null = nothing. @throws Fault */
+export type Evaluate = (scope: Scope) => Found | null;
+
+/** What rules may refer to while a file is compiled. */
+export interface Surroundings {
+  readonly tables: ReadonlyMap<string, Table>;
+  readonly resources: ReadonlyMap<string, YamlNode>;
+  /** Files of `mappings/datatypes/`, by the name that stands behind `as:`. */
+  readonly datatypes: ReadonlyMap<string, YamlNode>;
+  readonly variables: ReadonlyMap<string, ReadVariable>;
+  /** Names of the bundle's entries that `ref` may point to. */
+  readonly entries: ReadonlySet<string>;
+  /** Elements a mapping sets otherwise than the resource it extends, by resource and element. */
+  readonly overrides: ReadonlyMap<string, ReadonlyMap<string, YamlNode>>;
+  readonly problems: Problem[];
+  /** Names of the includes and datatypes being compiled, so that none includes itself. */
+  readonly including: readonly string[];
+}

@@ -1,0 +1,72 @@
+import { readPart } from '../../hl7/path.ts';
+import { type Found, foundText, type Run } from '../scope.ts';
+import type { Table } from '../table.ts';
+
+export interface Coding {
+  system?: string;
+  version?: string;
+  code?: string;
+  display?: string;
+}
+
+export interface CodeableConcept {
+  coding?: Coding[];
+  text?: string;
+}
+
+/**
+ * CodeableConcept of CE, CWE, CNE, IS or ID: up to three codings and the original text. A code whose system the table
+ * does not know keeps its code without a system, since a made-up URI would say more than the sender did; a display
+ * without a code becomes text. Never throws.
+ * @see HL7 v2-to-FHIR, datatype map CWE[CodeableConcept]
+ */
+export function readCodeableConcept(found: Found, run: Run, systems: Table | null): CodeableConcept | null {
+  const part = partReader(found, run);
+  const coding = [
+    readCoding(part(1), part(2), part(3), part(7), systems),
+    readCoding(part(4), part(5), part(6), part(8), systems),
+    readCoding(part(10), part(11), part(12), part(13), systems),
+  ].filter((one) => one !== null);
+  const text = part(9) || (part(1) === '' ? part(2) : '') || (part(4) === '' ? part(5) : '');
+  if (coding.length === 0 && text === '') return null;
+  return { ...(coding.length > 0 ? { coding } : {}), ...(text === '' ? {} : { text }) };
+}
+
+/** Reads the components of what was found, unescaped and trimmed; a text without components is its first. */
+export function partReader(found: Found, run: Run): (component: number, subcomponent?: number) => string {
+  const { cell } = found;
+  if (cell === null) return (component) => (component === 1 ? foundText(found, run).trim() : '');
+  if (cell.component !== null) return (component) => (component === 1 ? foundText(found, run).trim() : '');
+  return (component, subcomponent) => {
+    const raw = readPart(cell.raw, component, subcomponent ?? null, run.message);
+    return raw === '' || raw === '""' ? '' : foundText(found.part(raw), run).trim();
+  };
+}
+
+function readCoding(
+  code: string,
+  display: string,
+  system: string,
+  version: string,
+  systems: Table | null,
+): Coding | null {
+  if (code === '') return null;
+  const uri = systemUri(system, systems);
+  return {
+    ...(uri === null ? {} : { system: uri }),
+    ...(version === '' || uri === null ? {} : { version }),
+    code: code.replace(/\s+/g, ' '),
+    ...(display === '' ? {} : { display }),
+  };
+}
+
+/** The URI of a coding system named as in table 0396, by OID or by URI; null = local or unknown. */
+export function systemUri(name: string, systems: Table | null): string | null {
+  if (name === '') return null;
+  const known = systems?.find([{ code: name, system: '' }])?.value;
+  if (typeof known === 'string') return known;
+  if (/^(?:https?:\/\/|urn:)\S+$/.test(name)) return name;
+  if (/^[0-2](?:\.(?:0|[1-9]\d*))+$/.test(name)) return `urn:oid:${name}`;
+  const table = /^HL7(\d{4})$/i.exec(name)?.[1] ?? /^(\d{4})$/.exec(name)?.[1];
+  return table === undefined ? null : `http://terminology.hl7.org/CodeSystem/v2-${table}`;
+}

@@ -1,0 +1,63 @@
+import { exactNumber } from '../../fhir/json.ts';
+import type { ConversionOptions } from '../conversion.ts';
+import type { Run } from '../scope.ts';
+import { partReader, systemUri } from './coded.ts';
+
+const UCUM = 'http://unitsofmeasure.org';
+
+export interface Quantity {
+  value?: object;
+  comparator?: string;
+  unit?: string;
+  system?: string;
+  code?: string;
+}
+
+/** Quantity of a number as it was written, with its unit; null where the text is no number. All digits are kept. */
+export function makeQuantity(
+  number: string,
+  options: ConversionOptions,
+  run: Run,
+  comparator: string | null,
+): Quantity | null {
+  const digits = readNumber(number);
+  if (digits === null) return null;
+  return {
+    value: exactNumber(digits),
+    ...(comparator === null ? {} : { comparator }),
+    ...readUnit(options, run),
+  };
+}
+
+/**
+ * The JSON form of an NM: no plus sign, no leading zeros, no bare point; the digits that count stay. Null where the
+ * text is no number.
+ * @see HL7 v2.5.1 §2.A.47
+ */
+export function readNumber(text: string): string | null {
+  const parts = /^([+-]?)(\d*)(?:\.(\d*))?$/.exec(text.trim());
+  if (parts === null) return null;
+  const [, sign, whole = '', fraction = ''] = parts;
+  if (whole === '' && fraction === '') return null;
+  return `${sign === '-' ? '-' : ''}${whole.replace(/^0+(?=\d)/, '') || '0'}${fraction === '' ? '' : `.${fraction}`}`;
+}
+
+/**
+ * Unit of CE or CWE: `code` and `system` only where the unit is coded in UCUM, else its text, so that nobody takes a
+ * local abbreviation for a UCUM code.
+ * @see HL7 v2-to-FHIR, OBX-6
+ */
+function readUnit(options: ConversionOptions, run: Run): Pick<Quantity, 'unit' | 'system' | 'code'> {
+  if (options.unit === null) return {};
+  const part = partReader(options.unit, run);
+  for (const [code, text, system] of [
+    [part(1), part(2), part(3)],
+    [part(4), part(5), part(6)],
+  ] as const) {
+    if (code !== '' && systemUri(system, options.systems) === UCUM) {
+      return { unit: text || code, system: UCUM, code };
+    }
+  }
+  const unit = part(2) || part(1) || part(9) || part(5) || part(4);
+  return unit === '' ? {} : { unit };
+}
