@@ -1,10 +1,14 @@
 import { describe } from 'vitest';
 import type { Place } from './kit.ts';
+import { describeLanes } from './lanes.ts';
+import { describeReads } from './reads.ts';
 import { describeResults } from './results.ts';
 
 /** What any implementation of the journal must do. `makePlace` gives an empty place for one. */
 export function describeJournal(name: string, makePlace: () => Promise<Place>): void {
   describe(name, () => {
     describeResults(makePlace);
+    describeLanes(makePlace);
+    describeReads(makePlace);
   });
 }
