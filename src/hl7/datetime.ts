@@ -80,8 +80,11 @@ export function formatDateTime(value: DateTime, offsetMinutes: number): string {
 /** ms since the epoch of the beginning of what was written. */
 export function toInstant(value: DateTime, offsetMinutes: number): number {
   const millisecond = Number(value.fraction.slice(0, 3).padEnd(3, '0'));
-  const local = Date.UTC(value.year, value.month - 1, value.day, value.hour, value.minute, value.second, millisecond);
-  return local - (value.offsetMinutes ?? offsetMinutes) * 60_000;
+  const local = new Date(0);
+  // Date.UTC would take the years 1 to 99 for 1901 to 1999.
+  local.setUTCFullYear(value.year, value.month - 1, value.day);
+  local.setUTCHours(value.hour, value.minute, value.second, millisecond);
+  return local.getTime() - (value.offsetMinutes ?? offsetMinutes) * 60_000;
 }
 
 const CACHE_LIMIT = 20_000;
@@ -116,8 +119,10 @@ function askZone(value: DateTime, zone: string): ZoneOffset {
 
 function parseOffset(text: string | undefined): number | null {
   if (text === undefined) return null;
-  const minutes = Number(text.slice(1, 3)) * 60 + Number(text.slice(3, 5));
-  return text.startsWith('-') ? -minutes : minutes;
+  const minutes = Number(text.slice(3, 5));
+  // An hour has sixty minutes: +0160 is no offset.
+  const offset = minutes > 59 ? Number.NaN : Number(text.slice(1, 3)) * 60 + minutes;
+  return text.startsWith('-') && offset !== 0 ? -offset : offset;
 }
 
 function isReal(value: DateTime): boolean {

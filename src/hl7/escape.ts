@@ -29,16 +29,18 @@ export function unescapeText(raw: string, delimiters: Delimiters, decodeBytes: (
   }
 }
 
-/** Makes a text safe to stand in a field of a message with these delimiters. Line breaks become `\.br\`. */
+/**
+ * Makes a text safe to stand in a field of a message with these delimiters. Line breaks (CR, LF, CRLF) become `\.br\`,
+ * other control characters `\Xhh\`; `unescapeText` gives the text back, with LF for each line break. Where MSH-2 ends
+ * before the escape character, delimiters and control characters become blanks.
+ */
 export function escapeText(text: string, delimiters: Delimiters): string {
   const escaper = delimiters.escape;
   let escaped = '';
   for (const character of text.replace(/\r\n?/g, '\n')) {
-    const name = escaper === null ? null : nameOf(character, delimiters);
-    if (name !== null) escaped += escaper + name + escaper;
-    else if (escaper === null && isDelimiter(character, delimiters)) escaped += ' ';
-    else if (character < ' ') escaped += ' ';
-    else escaped += character;
+    const name = nameOf(character, delimiters);
+    if (name === null) escaped += character;
+    else escaped += escaper === null ? ' ' : escaper + name + escaper;
   }
   return escaped;
 }
@@ -103,12 +105,9 @@ function nameOf(character: string, delimiters: Delimiters): string | null {
     case delimiters.truncation:
       return 'P';
     case '\n':
-      return '.br';
+      // The point of `.br` would be taken for the delimiter that it is in some messages.
+      return Object.values(delimiters).includes('.') ? 'X0A' : '.br';
     default:
-      return null;
+      return character < ' ' ? `X${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}` : null;
   }
-}
-
-function isDelimiter(character: string, delimiters: Delimiters): boolean {
-  return nameOf(character, delimiters) !== null;
 }

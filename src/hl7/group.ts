@@ -36,8 +36,8 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   TQ2: ['TIMING_QTY'],
   OBX: ['OBSERVATION', 'SPECIMEN_OBSERVATION', 'PATIENT_OBSERVATION'],
   SPM: ['SPECIMEN'],
-  NTE: ['OBSERVATION', 'SPECIMEN', 'ORDER_OBSERVATION', 'PATIENT'],
-  PRT: ['OBSERVATION', 'SPECIMEN_OBSERVATION', 'ORDER_OBSERVATION', 'VISIT', 'PATIENT'],
+  NTE: ['OBSERVATION', 'SPECIMEN_OBSERVATION', 'PATIENT_OBSERVATION', 'SPECIMEN', 'ORDER_OBSERVATION', 'PATIENT'],
+  PRT: ['OBSERVATION', 'SPECIMEN_OBSERVATION', 'PATIENT_OBSERVATION', 'ORDER_OBSERVATION', 'VISIT', 'PATIENT'],
 };
 
 const GROUP_NAMES = [
@@ -60,26 +60,34 @@ export function isGroupName(name: string): boolean {
 
 /**
  * Arranges a result message into the groups of ORU_R01, also where senders leave segments out or change their order:
- * ORC or a further OBR opens an order; OBX after a specimen belongs to the specimen only if the order had observations
- * before it; NTE belongs to what stands before it. Never throws: a segment that cannot be placed stays in the open group.
+ * ORC or a further OBR opens an order, but an ORC behind the OBR it goes with stays there; OBX after a specimen belongs
+ * to the specimen only if the order had observations before it; NTE belongs to what stands before it; a visit or next of
+ * kin before its PID is that patient's. Never throws: a segment that cannot be placed stays in the open group.
  * @see HL7 v2.5.1 §7.3.1
  */
 export function arrangeGroups(message: Message): Group {
-  const builder = new GroupBuilder();
-  for (const segment of message.segments) builder.place(segment);
+  const builder = new GroupBuilder(message.segments);
+  for (let index = 0; index < message.segments.length; index += 1) builder.place(index);
   return builder.root;
 }
 
 class GroupBuilder {
   readonly root: OpenGroup = { name: 'ORU_R01', parent: null, segments: [], children: [] };
+  readonly #all: readonly Segment[];
   #open: OpenGroup = this.root;
 
-  place(segment: Segment): void {
-    this.#open = this.#homeOf(segment.name);
+  constructor(all: readonly Segment[]) {
+    this.#all = all;
+  }
+
+  /** Segments are placed one after the other, from the first. */
+  place(index: number): void {
+    const segment = this.#all[index] as Segment;
+    this.#open = this.#homeOf(segment.name, index);
     this.#open.segments.push(segment);
   }
 
-  #homeOf(name: string): OpenGroup {
+  #homeOf(name: string, index: number): OpenGroup {
     switch (name) {
       case 'MSH':
       case 'SFT':
@@ -87,7 +95,7 @@ class GroupBuilder {
       case 'DSC':
         return this.root;
       case 'PID':
-        return openGroup(openGroup(this.root, 'PATIENT_RESULT'), 'PATIENT');
+        return this.#patientWithoutPid() ?? openGroup(openGroup(this.root, 'PATIENT_RESULT'), 'PATIENT');
       case 'PD1':
       case 'NK1':
       case 'ARV':
@@ -96,9 +104,9 @@ class GroupBuilder {
       case 'PV2':
         return this.#lastOrOpen(this.#lastOrOpen(this.#patientResult(), 'PATIENT'), 'VISIT');
       case 'ORC':
-        return this.#orderFor('ORC');
+        return this.#orderOf('ORC', this.#nextOrderSegment(index) !== 'OBR');
       case 'OBR':
-        return this.#orderFor('OBR');
+        return this.#orderOf('OBR', true);
       case 'TQ1':
         return openGroup(this.#lastOrOpen(this.#patientResult(), 'ORDER_OBSERVATION'), 'TIMING_QTY');
       case 'OBX':
@@ -111,14 +119,29 @@ class GroupBuilder {
   }
 
   /** An order holds one ORC and one OBR, in either order; what would be the second opens the next order. */
-  #orderFor(name: 'ORC' | 'OBR'): OpenGroup {
+  #orderOf(name: 'ORC' | 'OBR', mayFollow: boolean): OpenGroup {
     const patientResult = this.#patientResult();
     const last = lastChild(patientResult, 'ORDER_OBSERVATION');
-    const isTaken =
-      last === null || last.children.some(isObservation) || last.segments.some((segment) => segment.name === name);
-    return isTaken || (name === 'ORC' && last.segments.some((segment) => segment.name === 'OBR'))
-      ? openGroup(patientResult, 'ORDER_OBSERVATION')
-      : last;
+    if (last === null || last.children.some(isObservation)) return openGroup(patientResult, 'ORDER_OBSERVATION');
+    const isTaken = last.segments.some((segment) => segment.name === name);
+    const hasOther = last.segments.some((segment) => segment.name === (name === 'ORC' ? 'OBR' : 'ORC'));
+    return isTaken || (hasOther && !mayFollow) ? openGroup(patientResult, 'ORDER_OBSERVATION') : last;
+  }
+
+  /** An ORC with an OBR of its own to come is not the one of the OBR before it. */
+  #nextOrderSegment(index: number): string | null {
+    for (let next = index + 1; next < this.#all.length; next += 1) {
+      const name = this.#all[next]?.name ?? '';
+      if (name === 'OBR' || name === 'ORC' || name === 'OBX' || name === 'PID') return name;
+    }
+    return null;
+  }
+
+  #patientWithoutPid(): OpenGroup | null {
+    const last = lastChild(this.root, 'PATIENT_RESULT');
+    const patient = last === null ? null : lastChild(last, 'PATIENT');
+    if (last === null || patient === null || lastChild(last, 'ORDER_OBSERVATION') !== null) return null;
+    return patient.segments.some((segment) => segment.name === 'PID') ? null : patient;
   }
 
   #homeOfObservation(): OpenGroup {
@@ -188,6 +211,20 @@ export function findSegments(scope: Group, name: string): Segment[] {
     }
   }
   return [];
+}
+
+/**
+ * The segments that `GROUP.NAME` means when it is said within a group: those of the group itself where it bears that
+ * name, else those of the groups of that name in the nearest group around it that may hold such. Where the segment may
+ * stand in the named group directly, the group's own are meant and none further below.
+ */
+export function findSegmentsOf(scope: Group, groupName: string, name: string): Segment[] {
+  let from = scope;
+  while (from.name !== groupName && from.parent !== null && !mayHoldBelow(from.name, [groupName])) from = from.parent;
+  const isOwn = HOMES[name]?.includes(groupName) ?? false;
+  return findGroups(from, groupName).flatMap((group) =>
+    isOwn ? group.segments.filter((segment) => segment.name === name) : collectSegments(group, name),
+  );
 }
 
 /** The segments of a name at or below a group, in message order. */

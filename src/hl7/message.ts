@@ -67,8 +67,8 @@ export interface Message {
 
 /**
  * Reads a message from its decoded text. CR, LF and CRLF all end segments, in any mixture, and blank lines are passed
- * over. A line that does not begin like a segment is the rest of a text that a sender broke: it is joined to the
- * segment before it with a line feed, so that nothing is lost, and counted.
+ * over, and so are blanks before the first segment. A line that does not begin like a segment is the rest of a text
+ * that a sender broke: it is joined to the segment before it with a line feed, so that nothing is lost, and counted.
  * Never throws for what follows MSH; the caller has read the header already.
  */
 export function parseMessage(text: string, delimiters: Delimiters = STANDARD_DELIMITERS): Message {
@@ -93,17 +93,23 @@ export function parseMessage(text: string, delimiters: Delimiters = STANDARD_DEL
 }
 
 function cutLines(text: string): string[] {
-  const lines = text.includes('\n') ? text.split(/[\r\n]+/) : text.split('\r');
-  if (lines[0]?.charCodeAt(0) === 0xfeff) lines[0] = lines[0].slice(1);
+  // What readHeader passes over before MSH: a byte order mark and blanks.
+  const message = text.replace(/^[\ufeff \t\r\n]+/, '');
+  const lines = message.includes('\n') ? message.split(/[\r\n]+/) : message.split('\r');
   return lines.filter((line) => line !== '');
 }
+
+/** What may stand alone on its line: any other three capitals are a word of a broken text, such as `NEG`. */
+const BARE_SEGMENTS: ReadonlySet<string> = new Set(
+  'MSH SFT UAC DSC PID PD1 NK1 ARV PV1 PV2 ORC OBR CTD FT1 CTI TQ1 TQ2 OBX SPM NTE PRT EVN BLG TXA'.split(' '),
+);
 
 function beginsLikeSegment(line: string, fieldSeparator: string): boolean {
   return (
     isCapital(line.charCodeAt(0)) &&
     isCapitalOrDigit(line.charCodeAt(1)) &&
     isCapitalOrDigit(line.charCodeAt(2)) &&
-    (line.length === 3 || line[3] === fieldSeparator)
+    (line[3] === fieldSeparator || BARE_SEGMENTS.has(line))
   );
 }
 

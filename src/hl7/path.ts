@@ -1,4 +1,4 @@
-import { collectSegments, findSegments, type Group, isGroupName } from './group.ts';
+import { findSegments, findSegmentsOf, type Group, isGroupName } from './group.ts';
 import { HL7_NULL, type Message, type Segment } from './message.ts';
 
 /**
@@ -172,7 +172,8 @@ class PathReader {
 
 /** The segments a path means within a group. */
 export function selectSegments(path: Path, scope: Group, message: Message): readonly Segment[] {
-  const found = path.group === null ? findSegments(scope, path.segment) : findInNamedGroup(path, scope);
+  const found =
+    path.group === null ? findSegments(scope, path.segment) : findSegmentsOf(scope, path.group, path.segment);
   return select(path.segments, found, (segment, test) =>
     segment
       .repetitions(test.field ?? 1)
@@ -270,22 +271,6 @@ export function locateSegment(segment: Segment): string {
   return segment.occurrence > 1 || segment.name === 'OBX' || segment.name === 'OBR'
     ? `${segment.name}[${segment.occurrence}]`
     : segment.name;
-}
-
-function findInNamedGroup(path: Path, scope: Group): Segment[] {
-  for (let group: Group | null = scope; group !== null; group = group.parent) {
-    if (group.name === path.group) return collectSegments(group, path.segment);
-    if (group.parent === null)
-      return collectSegments(group, path.segment).filter((segment) => isBelow(group, path.group, segment));
-  }
-  return [];
-}
-
-function isBelow(group: Group, name: string | null, segment: Segment): boolean {
-  return group.children.some(
-    (child) =>
-      (child.name === name && collectSegments(child, segment.name).includes(segment)) || isBelow(child, name, segment),
-  );
 }
 
 function select<Item>(
