@@ -1,6 +1,7 @@
+import { Fault } from '../contracts/fault.ts';
 import type { Mapped } from '../contracts/mapper.ts';
 import { arrangeGroups } from '../hl7/group.ts';
-import { readHeader } from '../hl7/header.ts';
+import { type Header, readHeader } from '../hl7/header.ts';
 import { parseMessage } from '../hl7/message.ts';
 import { type MessageMapping, gatherOutcomes } from './mapping.ts';
 import { keepProblem, type Problem } from './problem.ts';
@@ -22,7 +23,7 @@ function runCase(node: YamlNode, mapping: MessageMapping): void {
   const messageNode = keys.get('message') ?? node.fail('A case needs a message');
   const expectNode = keys.get('expect') ?? node.fail('A case needs expect: …');
   const bytes = new TextEncoder().encode(messageNode.text('a message').trim().replaceAll('\n', '\r'));
-  const mapped = mapCase(bytes, mapping);
+  const mapped = mapCase(bytes, mapping, (message) => messageNode.fail(`Case "${name}": ${message}`));
   const made = {
     deliver: mapped.drafts.map((draft) => `${draft.target}/${draft.operation}`),
     skipped: mapped.skipped.map(({ reason }) => reason),
@@ -38,10 +39,20 @@ function runCase(node: YamlNode, mapping: MessageMapping): void {
   }
 }
 
-function mapCase(bytes: Uint8Array, mapping: MessageMapping): Mapped {
-  const header = readHeader(bytes);
+function mapCase(bytes: Uint8Array, mapping: MessageMapping, fail: (message: string) => never): Mapped {
+  const header = readCaseHeader(bytes, fail);
+  if (mapping.refuses(header) !== null) fail(`the mapping does not take ${header.messageCode}^${header.triggerEvent}`);
   const message = parseMessage(new TextDecoder().decode(bytes), header.delimiters);
   const decodeBytes = (part: Uint8Array) => new TextDecoder().decode(part);
   const run = { message, root: arrangeGroups(message), zone: mapping.zone, decodeBytes, trail: null, warnings: [] };
   return gatherOutcomes(mapping.mapMessage(run));
+}
+
+function readCaseHeader(bytes: Uint8Array, fail: (message: string) => never): Header {
+  try {
+    return readHeader(bytes);
+  } catch (error) {
+    if (error instanceof Fault) return fail(error.message);
+    throw error;
+  }
 }

@@ -5,7 +5,7 @@ import { compileMapping, type MessageMapping } from './mapping.ts';
 import { keepProblem, type Problem, suggest } from './problem.ts';
 import type { PartyFacts } from './scope.ts';
 import type { MappingSetup } from './setup.ts';
-import { compileTable, type Table } from './table.ts';
+import { compileTable, emptyTable, type Table } from './table.ts';
 import { parseYaml, type SourceFile, type YamlNode } from './yaml-node.ts';
 
 /** A channel as its mappings see it. */
@@ -51,7 +51,7 @@ export function compileMappings(files: readonly SourceFile[], setup: CompileSetu
   }
   compileUnused(parts, setup, problems);
   const unique = [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
-  unique.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line || a.column - b.column);
+  unique.sort((a, b) => inCodeUnits(a.file, b.file) || a.line - b.line || a.column - b.column);
   const mapper = unique.length === 0 ? createMapper(versionOf(files, setup), channels) : null;
   return { mapper, problems: unique, channels };
 }
@@ -74,8 +74,11 @@ function sortFiles(files: readonly SourceFile[], problems: Problem[]): Parts {
     keepProblem(problems, () => place(root, parts, tableNodes), undefined);
   }
   for (const [name, node] of tableNodes) {
-    const table = keepProblem(problems, () => compileTable(node), null);
-    if (table !== null) parts.tables.set(name, table);
+    // A table with a problem is there all the same, so that nobody is told that it is not.
+    parts.tables.set(
+      name,
+      keepProblem(problems, () => compileTable(node, problems), emptyTable(name)),
+    );
   }
   return parts;
 }
@@ -150,9 +153,12 @@ function mappingSetup(
   };
 }
 
+/** The same order on every machine, whatever its language. */
+const inCodeUnits = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
 function versionOf(files: readonly SourceFile[], setup: CompileSetup): string {
   const hash = createHash('sha256');
-  for (const file of [...files].sort((a, b) => a.path.localeCompare(b.path)))
+  for (const file of [...files].sort((a, b) => inCodeUnits(a.path, b.path)))
     hash.update(`${file.path}\0${file.text}\0`);
   const channels = setup.channels.map(({ overrides, node: _, ...rest }) => ({
     ...rest,

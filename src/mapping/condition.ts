@@ -1,4 +1,5 @@
 import { Environment } from '@marcbachmann/cel-js';
+import { isExactNumber } from '../fhir/json.ts';
 import { PathError, type Path, parsePath } from '../hl7/path.ts';
 import { suggest } from './problem.ts';
 
@@ -13,6 +14,7 @@ export interface ConditionReader {
 
 export type Presence = 'absent' | 'empty' | 'null' | 'valued';
 
+/** Asks for nothing it does not need: behind a decided `&&`, `||` or `?:` neither paths nor variables are read. */
 export type Condition = (reader: ConditionReader) => boolean;
 
 /** Why an expression was refused, and at which character of it (from 0). */
@@ -78,15 +80,33 @@ export function compileCondition(expression: string, variables: readonly string[
     throw new ConditionError(`A condition must be true or false, this is ${String(checked.type)}`, 0);
   }
 
-  const usedVariables = variables.filter((variable) => used.has(variable));
-  return (reader) => {
-    const values: Record<string, unknown> = {};
-    for (const { name, path, presence } of paths) {
-      values[name] = presence === null ? reader.readText(path) : presence.includes(reader.readPresence(path));
-    }
-    for (const variable of usedVariables) values[variable] = reader.readVariable(variable);
-    return parsed(values) === true;
+  const values: PropertyDescriptorMap = {};
+  for (const { name, path, presence } of paths) {
+    values[name] = readWith((reader) =>
+      presence === null ? reader.readText(path) : presence.includes(reader.readPresence(path)),
+    );
+  }
+  for (const variable of variables.filter((one) => used.has(one))) {
+    values[variable] = readWith((reader) => asNumber(reader.readVariable(variable)));
+  }
+  const prototype = Object.create(null, values) as object;
+  return (reader) => parsed(Object.create(prototype, { [READER]: { value: reader } })) === true;
+}
+
+const READER = Symbol('reader');
+
+/** A value that is read when CEL comes to it. */
+function readWith(read: (reader: ConditionReader) => unknown): PropertyDescriptor {
+  return {
+    get(this: { readonly [READER]: ConditionReader }) {
+      return read(this[READER]);
+    },
   };
+}
+
+/** Numbers that keep their digits are compared as numbers. */
+function asNumber(value: unknown): unknown {
+  return isExactNumber(value) ? Number(JSON.stringify(value)) : value;
 }
 
 function readPath(text: string, offset: number): Path {
@@ -110,8 +130,21 @@ function explain(error: unknown, variables: readonly string[]): ConditionError {
   const text = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
   const range = (error as { range?: { start?: number } } | null)?.range;
   const unknown = /^Unknown variable: (\S+)/.exec(text)?.[1];
-  const hint = unknown === undefined ? null : suggest(unknown, variables);
-  return new ConditionError(text, range?.start ?? 0, hint);
+  const hint = unknown === undefined ? (HINTS.find(([start]) => text.startsWith(start))?.[1] ?? null) : null;
+  return new ConditionError(text, range?.start ?? 0, hint ?? suggestName(unknown ?? '', variables));
+}
+
+const HINTS: readonly (readonly [start: string, hint: string])[] = [
+  ['Unexpected character: $', 'in a condition a name stands without $'],
+  ['Unexpected character: =', 'equal is written =='],
+  ...Object.keys(PRESENCE_OF).map(
+    (name) => [`found no matching overload for '${name}(`, `${name}() takes one HL7 path, such as PID-3.1`] as const,
+  ),
+];
+
+function suggestName(unknown: string, variables: readonly string[]): string | null {
+  if (/^[A-Z][A-Z0-9]{2}$/.test(unknown)) return `an HL7 path has a field number: ${unknown}-3`;
+  return unknown === '' ? null : suggest(unknown, variables);
 }
 
 /** Notes the names an expression uses and refuses `matches`. */

@@ -33,7 +33,8 @@ export class ProblemError extends Error {
 /** `did you mean "x"?` for the closest of some names, or null where none is close. */
 export function suggest(name: string, known: Iterable<string>): string | null {
   let best: string | null = null;
-  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  // Of a short name nearly every other short name is two letters away.
+  let bestDistance = (name.length < 4 ? 1 : Math.max(2, Math.floor(name.length / 3))) + 1;
   for (const candidate of known) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {

@@ -22,7 +22,7 @@ export type ReadVariable = (scope: Scope) => Found | null;
 export interface Source {
   /** The first alternative that says something; HL7 null ends the search with nothing. */
   readFirst(scope: Scope): Found | null;
-  /** Everything that is valued at any of them. */
+  /** Everything that is valued at the first alternative where anything is. */
   readAll(scope: Scope): Found[];
   /** The HL7 location to name when nothing was found. */
   locateMissing(scope: Scope): string | null;
@@ -46,11 +46,14 @@ export function compileSource(node: YamlNode, variables: ReadonlyMap<string, Rea
   const text = node.text('an HL7 path, or $name');
   const alternatives: Alternative[] = [];
   let offset = 0;
-  for (const piece of text.split('|')) {
+  // A bar within quotes belongs to the value that is tested for.
+  const masked = text.replace(/"[^"]*"|'[^']*'/g, (quoted) => '_'.repeat(quoted.length));
+  for (const { length } of masked.split('|')) {
+    const piece = text.slice(offset, offset + length);
     const written = piece.trim();
     const start = offset + piece.indexOf(written);
     alternatives.push(compileAlternative(written, start, node, variables));
-    offset += piece.length + 1;
+    offset += length + 1;
   }
   return makeSource(alternatives);
 }
@@ -107,6 +110,7 @@ function makeSource(alternatives: readonly Alternative[]): Source {
     readAll(scope) {
       const all: Found[] = [];
       for (const alternative of alternatives) {
+        if (all.length > 0) break;
         if (alternative.kind === 'variable') {
           const found = readMember(alternative.read(scope), alternative.members);
           if (found !== null) all.push(found);

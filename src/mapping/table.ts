@@ -1,3 +1,4 @@
+import { keepProblem, type Problem, suggest } from './problem.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** What a table is asked with: a coded value's alternatives in the order they stand, or a plain text. */
@@ -20,25 +21,31 @@ export interface Table {
 
 const ANY = '*';
 
-/** @throws ProblemError */
-export function compileTable(root: YamlNode): Table {
-  const keys = root.keys(['table', 'summary', 'because', 'fold', 'systems', 'rows']);
+export function emptyTable(name: string): Table {
+  return { name, size: 0, find: () => null };
+}
+
+/** What is wrong with single rows is noted, and the rest is read. @throws ProblemError */
+export function compileTable(root: YamlNode, problems: Problem[]): Table {
+  const keys = root.keys(['table', 'summary', 'because', 'fold', 'systems', 'rows'], problems);
   const name = keys.get('table')?.text('the table’s name') ?? root.fail('A table needs its name (table: …)');
   const isFolded = keys.get('fold')?.flag() ?? false;
   const fold = (text: string) => (isFolded ? text.trim().toLowerCase() : text);
-  const aliases = readAliases(keys.get('systems') ?? null, fold);
   const rows = new Map<string, Map<string, { value: unknown; where: string }>>();
   const rowsNode = keys.get('rows') ?? root.fail('A table needs rows');
   let size = 0;
   for (const [system, { value: group }] of rowsNode.entries()) {
     const codes = new Map<string, { value: unknown; where: string }>();
-    for (const [code, { keyNode, value }] of group.entries()) {
-      if (codes.has(fold(code))) keyNode.fail(`"${code}" has a row already in this system`);
-      codes.set(fold(code), { value: value.literal(), where: keyNode.where });
+    for (const [code, { keyNode, value }] of keepProblem(problems, () => group.entries(), new Map())) {
+      const of = keepProblem(problems, () => value.literal(), '');
+      if (of === null) problems.push(keyNode.problem(`The row "${code}" has no value`));
+      if (codes.has(fold(code))) problems.push(keyNode.problem(`"${code}" has a row already in this system`));
+      codes.set(fold(code), { value: of, where: keyNode.where });
       size += 1;
     }
     rows.set(fold(system), codes);
   }
+  const aliases = keepProblem(problems, () => readAliases(keys.get('systems') ?? null, fold, rows), new Map());
   const findIn = (system: string, code: string) => rows.get(system)?.get(code) ?? null;
   return {
     name,
@@ -57,11 +64,21 @@ export function compileTable(root: YamlNode): Table {
 }
 
 /** `systems: { LN: [LOINC, http://loinc.org] }`: other names senders use for a system. */
-function readAliases(node: YamlNode | null, fold: (text: string) => string): Map<string, string> {
+function readAliases(
+  node: YamlNode | null,
+  fold: (text: string) => string,
+  rows: ReadonlyMap<string, unknown>,
+): Map<string, string> {
   const aliases = new Map<string, string>();
-  if (node === null) return aliases;
-  for (const [system, { value }] of node.entries()) {
-    for (const alias of value.items()) aliases.set(fold(alias.text()), fold(system));
+  for (const [system, { keyNode, value }] of node?.entries() ?? []) {
+    if (!rows.has(fold(system))) keyNode.fail(`No rows stand under "${system}"`, suggest(system, rows.keys()));
+    for (const alias of value.items()) {
+      const name = fold(alias.text());
+      const other = aliases.get(name);
+      if (other !== undefined) alias.fail(`"${alias.text()}" is a name of "${other}" already`);
+      if (rows.has(name)) alias.fail(`"${alias.text()}" has rows of its own`);
+      aliases.set(name, fold(system));
+    }
   }
   return aliases;
 }

@@ -1,4 +1,16 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, Scalar, YAMLMap } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  Scalar,
+  YAMLMap,
+} from 'yaml';
+import { exactNumber } from '../fhir/json.ts';
 import { type Problem, ProblemError, suggest } from './problem.ts';
 
 /** A file as the loader read it. */
@@ -17,12 +29,14 @@ export class YamlNode {
   readonly #path: string;
   readonly #lines: LineCounter;
   readonly #offset: number;
+  readonly #depth: number;
 
-  constructor(node: Node | null, path: string, lines: LineCounter, offset = 0) {
+  constructor(node: Node | null, path: string, lines: LineCounter, offset = 0, depth = 0) {
     this.#node = node;
     this.#path = path;
     this.#lines = lines;
     this.#offset = node?.range?.[0] ?? offset;
+    this.#depth = depth;
   }
 
   /** `file:line:col` */
@@ -58,15 +72,25 @@ export class YamlNode {
     throw new ProblemError(this.problem(message, hint, characterOffset));
   }
 
-  /** The entries of a map whose keys are all among `known`. @throws ProblemError */
-  keys<Key extends string>(known: readonly Key[]): Map<Key, YamlNode> {
-    const entries = this.entries();
-    for (const [key, { keyNode }] of entries) {
-      if (!(known as readonly string[]).includes(key)) {
-        keyNode.fail(`Unknown key "${key}"`, suggest(key, known) ?? `known here: ${known.join(', ')}`);
+  /**
+   * The entries of a map whose keys are all among `known`.
+   * @param problems where unknown keys are noted, every one, while the rest is read; without it the first is thrown
+   * @throws ProblemError
+   */
+  keys<Key extends string>(known: readonly Key[], problems: Problem[] | null = null): Map<Key, YamlNode> {
+    const found = new Map<Key, YamlNode>();
+    for (const [key, { keyNode, value }] of this.entries()) {
+      const name = known.find((one) => one === key);
+      if (name !== undefined) {
+        found.set(name, value);
+        continue;
       }
+      const hint = suggest(key, known) ?? `known here: ${known.join(', ')}`;
+      const problem = keyNode.problem(`Unknown key "${key}"`, hint);
+      if (problems === null) throw new ProblemError(problem);
+      problems.push(problem);
     }
-    return new Map([...entries].map(([key, { value }]) => [key as Key, value]));
+    return found;
   }
 
   /** The entries of a map with any keys. @throws ProblemError */
@@ -77,6 +101,9 @@ export class YamlNode {
     for (const pair of node.items) {
       const keyNode = this.#child(pair.key as Node | null);
       const key = keyNode.text('a key');
+      if (key === '__proto__') keyNode.fail('"__proto__" cannot be a key');
+      // `1` and `'1'` are two keys to YAML, but one name to whoever looks it up.
+      if (entries.has(key)) keyNode.fail(`The key "${key}" stands here twice`);
       entries.set(key, { keyNode, value: this.#child(pair.value as Node | null, keyNode.#offset) });
     }
     return entries;
@@ -132,18 +159,20 @@ export class YamlNode {
     return found ?? this.fail(`"${text}" is not one of ${words.join(', ')}`, suggest(text, words));
   }
 
-  /** The plain value: text, number, boolean, null, list or map of such. @throws ProblemError */
-  literal(depth = 0): unknown {
-    if (depth > MAX_DEPTH) this.fail('Nested too deeply');
-    if (this.isMap) {
-      return Object.fromEntries([...this.entries()].map(([key, { value }]) => [key, value.literal(depth + 1)]));
-    }
-    if (this.isList) return this.items().map((item) => item.literal(depth + 1));
-    return isScalar(this.#node) ? this.#node.value : null;
+  /** The plain value: text, number (with the digits it was written with), boolean, null, list or map of such. @throws ProblemError */
+  literal(): unknown {
+    if (this.isMap) return Object.fromEntries([...this.entries()].map(([key, { value }]) => [key, value.literal()]));
+    if (this.isList) return this.items().map((item) => item.literal());
+    if (!isScalar(this.#node)) return null;
+    const { value, source = '' } = this.#node;
+    if (typeof value !== 'number' || String(value) === source) return value;
+    if (!Number.isFinite(value)) this.fail('Not a number that can be sent');
+    return /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/.test(source) ? exactNumber(source) : value;
   }
 
   #child(node: Node | null, offset = this.#offset): YamlNode {
-    const child = new YamlNode(node, this.#path, this.#lines, offset);
+    const child = new YamlNode(node, this.#path, this.#lines, offset, this.#depth + 1);
+    if (this.#depth > MAX_DEPTH) child.fail('Nested too deeply');
     if (isAlias(node)) child.fail('Aliases (*name) are not used in these files', 'write the value out');
     if (node !== null && 'anchor' in node && node.anchor !== undefined) {
       child.fail('Anchors (&name) are not used in these files', 'write the value out');
@@ -155,13 +184,27 @@ export class YamlNode {
 /** Reads a file. Complaints about the YAML itself come as problems, never as an exception. */
 export function parseYaml(file: SourceFile): { readonly root: YamlNode | null; readonly problems: Problem[] } {
   const lines = new LineCounter();
-  if (file.text.length > MAX_FILE_CHARACTERS) {
-    return { root: null, problems: [new YamlNode(null, file.path, lines).problem('The file is larger than 1 MB')] };
+  const refuse = (message: string, line = 1, column = 1, hint: string | null = null) => ({
+    root: null,
+    problems: [{ file: file.path, line, column, message, hint }],
+  });
+  if (file.text.length > MAX_FILE_CHARACTERS) return refuse('The file is larger than 1 MB');
+  const before = file.text.split('\ufffd', 1)[0] ?? '';
+  if (before.length < file.text.length) {
+    const column = before.length - before.lastIndexOf('\n');
+    return refuse('The file is not UTF-8', before.split('\n').length, column, 'save it as UTF-8');
   }
-  const document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
-  const problems = document.errors.map((error): Problem => {
+  let document: Document.Parsed;
+  try {
+    document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  } catch {
+    // The parser descends as deep as the text says, until the stack ends.
+    return refuse('Nested too deeply');
+  }
+  // A warning is a tag that means nothing to YAML: nothing in these files is to be taken for something else.
+  const problems = [...document.errors, ...document.warnings].map((error): Problem => {
     const { line, col } = lines.linePos(error.pos[0]);
-    return { file: file.path, line, column: col, message: error.message, hint: null };
+    return { file: file.path, line: Math.max(1, line), column: Math.max(1, col), message: error.message, hint: null };
   });
   const root = problems.length > 0 ? null : new YamlNode(document.contents as Node | null, file.path, lines);
   return { root, problems };

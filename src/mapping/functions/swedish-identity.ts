@@ -25,9 +25,11 @@ interface Identifier {
 /**
  * Reads Swedish person identities out of CX identifiers. The table says what an authority's OID (CX.4.2), its
  * namespace (CX.4.1) or the type code (CX.5) stands for: `national`, `personnummer`, `samordningsnummer`, `reserve` or
- * `local`; where none has a row, the value's shape decides. Whatever the sender calls it, day 61–91 is a
- * samordningsnummer. Check digits are verified.
- * @throws Fault `check-digit` · `field-type` (ten digits: the century would be a guess) · `identities-disagree`
+ * `local`; where none has a row, a type code of another country's (`NNDNK`) is local, and else the value's shape
+ * decides. Whatever the sender calls it, day 61–91 is a samordningsnummer, and what has the form and the check digit of
+ * a reserve number is one. Check digits are verified.
+ * @throws Fault `check-digit` · `field-type` (ten digits: the century would be a guess) · `identities-disagree` ·
+ * `mapping-incomplete` (the table says something else)
  * @see SKV 704 (personnummer), SKV M 2010:3 (samordningsnummer), Inera "Lokala Reservidn" 1.2
  */
 export function readSwedishIdentity(call: FunctionCall): SwedishIdentity {
@@ -45,6 +47,18 @@ export function readSwedishIdentity(call: FunctionCall): SwedishIdentity {
   return { kind: reserve === undefined ? 'none' : 'reserve', number: null, key };
 }
 
+const STATED: readonly unknown[] = ['national', 'personnummer', 'samordningsnummer', 'reserve', 'local', null];
+
+/** What the table or the type code says of an identifier; null = nothing. */
+function readStated(codes: readonly [oid: string, namespace: string, type: string], call: FunctionCall): unknown {
+  const row = call.table?.find(codes.map((code) => ({ code, system: '' }))) ?? null;
+  if (row === null) return /^NN[A-Z]{3}$/.test(codes[2]) ? 'local' : null;
+  if (!STATED.includes(row.value)) {
+    throw new Fault('mapping-incomplete', { where: row.where, detail: 'a kind of identifier' });
+  }
+  return row.value;
+}
+
 function readIdentifier(found: Found, call: FunctionCall): Identifier | null {
   if (found.cell === null) return null;
   const part = (component: number, subcomponent: number | null = null) => {
@@ -54,7 +68,7 @@ function readIdentifier(found: Found, call: FunctionCall): Identifier | null {
   const written = part(1);
   if (written === '' || written === '""') return null;
   const [namespace, oid, type] = [part(4, 1), part(4, 2), part(5)];
-  const stated = call.table?.find([oid, namespace, type].map((code) => ({ code, system: '' })))?.value ?? null;
+  const stated = readStated([oid, namespace, type], call);
   const value = written.replace(/[-+ ]/g, '').toUpperCase();
   const at = found.at === null ? null : `${found.at}.1`;
   const authority = oid || namespace || type;
@@ -62,8 +76,10 @@ function readIdentifier(found: Found, call: FunctionCall): Identifier | null {
     new Fault(code, { at, where: call.where, detail });
 
   if (stated === 'local') return { kind: 'local', value: written, authority, at };
+  const reserve = checkReserveNumber(value);
   if (stated === 'reserve') {
-    if (!isReserveNumber(value)) throw refuse('check-digit', 'reservnummer');
+    if (reserve === 'wrong') throw refuse('check-digit', 'reservnummer');
+    if (reserve === 'unknown' && !/^[A-Z0-9]{4,20}$/.test(value)) throw refuse('field-type', 'reservnummer');
     return { kind: 'reserve', value, authority, at };
   }
   const national = nationalKind(value);
@@ -72,6 +88,7 @@ function readIdentifier(found: Found, call: FunctionCall): Identifier | null {
     return { kind: 'local', value: written, authority, at };
   }
   // The sender says it is a national number: then it has to be one.
+  if (reserve === 'right') return { kind: 'reserve', value, authority, at };
   if (/^\d{10}$/.test(value)) throw refuse('field-type', 'personnummer with its century, 12 digits');
   if (national === null) throw refuse('field-type', 'personnummer or samordningsnummer');
   if (!isLuhn(value.slice(2))) throw refuse('check-digit', national);
@@ -100,17 +117,20 @@ function isLuhn(digits: string): boolean {
   return sum % 10 === 0;
 }
 
-/** True unless the number has a form whose check digit is known, and the digit is wrong. */
-function isReserveNumber(value: string): boolean {
-  if (/^99(?:19[89]\d|2[0-2]\d\d)\d{6}$/.test(value) || /^9919\d{8}$/.test(value)) return isLuhn(value.slice(4));
+/** Whether a number has a form of reserve number whose check digit is known, and has the right one. */
+function checkReserveNumber(value: string): 'right' | 'wrong' | 'unknown' {
+  const judge = (isRight: boolean) => (isRight ? 'right' : 'wrong');
+  // Stockholm
+  if (/^99(?:19|2[0-2])\d{8}$/.test(value)) return judge(isLuhn(value.slice(4)));
   const westernGotaland = /^(\d{8})([KMX])(\d{3})$/.exec(value);
   if (westernGotaland !== null) {
     const letter = { K: '5', M: '7', X: '8' }[westernGotaland[2] as 'K' | 'M' | 'X'];
-    return isLuhn(`${westernGotaland[1]?.slice(2)}${letter}${westernGotaland[3]}`);
+    return judge(isLuhn(`${westernGotaland[1]?.slice(2)}${letter}${westernGotaland[3]}`));
   }
-  if (/^\d{8}[A-Z]{2}[A-Z0-9]\d$/.test(value)) return isNationalReserveNumber(value);
-  if (/^\d{6}(?:3[2-9]|4\d|5\d)\d{4}$/.test(value)) return isLuhn(value.slice(2));
-  return /^[A-Z0-9]{4,20}$/.test(value);
+  if (/^\d{8}[A-Z]{2}[A-Z0-9]\d$/.test(value)) return judge(isNationalReserveNumber(value));
+  // Inera: the day is none of a calendar's
+  if (/^\d{6}(?:3[2-9]|4\d|5\d)\d{4}$/.test(value)) return judge(isLuhn(value.slice(2)));
+  return 'unknown';
 }
 
 /** Nationellt reservid: Luhn over eleven characters, letters as their ASCII value, each product's digits added. */
