@@ -12,8 +12,3 @@ export function exactNumber(digits: string): object {
 export function isExactNumber(value: unknown): value is object {
   return (JSON as unknown as { isRawJSON(value: unknown): boolean }).isRawJSON(value);
 }
-
-/** A body as it is sent: compact JSON in UTF-8, keys in the order they were set. */
-export function toJsonBytes(body: unknown): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(body));
-}

@@ -24,6 +24,8 @@ interface EntrySpec {
    * written under our own id, where it can overwrite nobody's record.
    */
   readonly write: (typeof WRITES)[number];
+  /** Differs from message to message though the results are the same; a result is not told by it. */
+  readonly isVolatile: boolean;
 }
 
 interface Instance {
@@ -48,8 +50,27 @@ export function compileBundle(node: YamlNode, around: Surroundings, secret: Uint
     const outer: Scope = { ...scope, bundle: run, home: scope.home ?? scope };
     for (const spec of specs) run.open(spec, outer);
     const entries = run.makeEntries();
-    return entries.length === 0 ? null : Found.made({ resourceType: 'Bundle', type: 'transaction', entry: entries });
+    if (entries.length === 0) return null;
+    const body = makeBundle(entries.map(({ entry }) => entry));
+    if (entries.some(({ isVolatile }) => isVolatile))
+      lasting.set(
+        body,
+        entries.flatMap(({ entry, isVolatile }) => (isVolatile ? [] : [entry])),
+      );
+    return Found.made(body);
   };
+}
+
+/** What of a bundle tells one version of its results from another. */
+const lasting = new WeakMap<object, unknown>();
+
+/** A body without what differs from message to message though the results are the same. */
+export function lastingPart(body: unknown): unknown {
+  return (typeof body === 'object' && body !== null ? lasting.get(body) : undefined) ?? body;
+}
+
+function makeBundle(entry: readonly object[]): object {
+  return { resourceType: 'Bundle', type: 'transaction', entry };
 }
 
 /** Names of the entries of a `bundle:`, as `ref` may use them. */
@@ -60,7 +81,7 @@ export function entryNames(node: YamlNode): string[] {
 }
 
 function compileEntry(node: YamlNode, around: Surroundings): EntrySpec {
-  const keys = node.keys(['entry', 'each', 'when', 'include', 'set', 'key', 'write', 'because']);
+  const keys = node.keys(['entry', 'each', 'when', 'include', 'set', 'key', 'write', 'volatile', 'because']);
   const when = keys.get('when');
   const key = keys.get('key') ?? node.fail('An entry needs key: what tells it from others of its kind');
   const source = keys.has('set') ? 'set' : 'include';
@@ -71,6 +92,7 @@ function compileEntry(node: YamlNode, around: Surroundings): EntrySpec {
     body: compileRule(node.only(source), around),
     key: (key.isList ? key.items() : [key]).map((item) => compilePart(item, around)),
     write: keys.get('write')?.word(WRITES) ?? 'update',
+    isVolatile: keys.get('volatile')?.flag() ?? false,
   };
 }
 
@@ -127,12 +149,13 @@ class BundleRun implements References {
     return this.#resourceOf(instance) === null ? null : instance.fullUrl;
   }
 
-  makeEntries(): object[] {
-    const entries: object[] = [];
+  makeEntries(): { readonly entry: object; readonly isVolatile: boolean }[] {
+    const entries: { entry: object; isVolatile: boolean }[] = [];
     // Resources made for a reference join while the others are made.
     for (const instance of this.#instances.values()) {
       const resource = this.#resourceOf(instance);
-      if (resource !== null) entries.push(entryOf(instance, resource));
+      if (resource === null) continue;
+      entries.push({ entry: entryOf(instance, resource), isVolatile: instance.spec.isVolatile });
     }
     return entries;
   }
@@ -144,7 +167,16 @@ class BundleRun implements References {
     });
     const hash = deriveKey(this.#secret, ['entry', spec.name, ...parts]);
     const known = this.#instances.get(hash);
-    if (known !== undefined) return known;
+    if (known === undefined) return this.#add(hash, spec, scope);
+    // The same actor or place said twice is one resource; two groups with equal keys are two, or one would be lost.
+    if (spec.each === 'reference' || known.scope.group === scope.group) return known;
+    let ordinal = 2;
+    const hashOf = () => deriveKey(this.#secret, ['entry', spec.name, ...parts, `#${ordinal}`]);
+    while (this.#instances.has(hashOf())) ordinal += 1;
+    return this.#add(hashOf(), spec, scope);
+  }
+
+  #add(hash: string, spec: EntrySpec, scope: Scope): Instance {
     const instance = { spec, scope, fullUrl: uuidUrl(hash), id: hash.slice(0, 32), resource: undefined };
     this.#instances.set(hash, instance);
     return instance;

@@ -1,11 +1,10 @@
 import { Fault, type FaultRecord } from '../contracts/fault.ts';
 import type { Answered, Draft, Mapped, Skipped, Statement } from '../contracts/mapper.ts';
 import { deriveIdentifier, deriveKey } from '../fhir/identifier.ts';
-import { toJsonBytes } from '../fhir/json.ts';
 import { findGroups, type Group, isGroupName } from '../hl7/group.ts';
 import type { Header } from '../hl7/header.ts';
 import { locateSegment } from '../hl7/path.ts';
-import { entryNames } from './bundle.ts';
+import { entryNames, lastingPart } from './bundle.ts';
 import { compileDeliveries, type Deliver } from './deliver.ts';
 import { compileNames } from './names.ts';
 import { keepProblem, suggest } from './problem.ts';
@@ -43,6 +42,12 @@ export interface MessageMapping {
 interface Reason {
   readonly holds: (scope: Scope) => boolean;
   readonly reason: string;
+}
+
+interface MadeDraft {
+  readonly draft: Draft;
+  /** What it says of the result, for the digest. */
+  readonly states: string;
 }
 
 const KEYS = [
@@ -140,7 +145,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     return deriveKey(setup.secret, ['result', name, scope.party.id, ...readParts(key, scope)]);
   };
 
-  const makeDraft = (one: Deliver, resultKey: string, identifiedBy: string, scope: Scope): Draft | null => {
+  const makeDraft = (one: Deliver, resultKey: string, identifiedBy: string, scope: Scope): MadeDraft | null => {
     if (scope.party === null || (one.holds !== null && !one.holds(scope))) return null;
     scope.identifier = deriveIdentifier(setup.secret, ['identifier', resultKey, identifiedBy]);
     const body = one.body(scope);
@@ -148,16 +153,20 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       if (scope.faults.size > 0) return null;
       throw new Fault('mapping-incomplete', { where: one.where, detail: 'empty body' });
     }
-    return {
+    const text = JSON.stringify(body.value);
+    const lasting = lastingPart(body.value);
+    const draft: Draft = {
       resultKey,
       target: one.target,
       operation: one.operation,
       party: scope.party.id,
       laneKey: deriveKey(setup.secret, ['lane', ...readParts(lane, scope)]).slice(0, 32),
-      body: toJsonBytes(body.value),
+      body: new TextEncoder().encode(text),
       notBefore: one.notBefore?.(scope) ?? null,
       notAfter: one.notAfter?.(scope) ?? null,
     };
+    const states = lasting === body.value ? text : JSON.stringify(lasting);
+    return { draft, states: `${one.target}/${one.operation} ${states}` };
   };
 
   const evaluate = (scope: Scope): Omit<ResultOutcome, 'at' | 'faults' | 'trail'> => {
@@ -166,14 +175,19 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     if (ignored !== undefined) return { ...without, skipped: { reason: ignored.reason, at: null } };
     const reason = skip.find(({ holds }) => holds(scope))?.reason ?? null;
     const resultKey = readResultKey(scope);
-    const made = reason !== null ? [] : deliver.map((one) => makeDraft(one, resultKey, one.operation, scope));
-    const drafts = made.filter((draft) => draft !== null);
+    const attempted = reason !== null ? [] : deliver.map((one) => makeDraft(one, resultKey, one.operation, scope));
+    const made = attempted.filter((one) => one !== null);
+    const drafts = made.map(({ draft }) => draft);
     const why = reason ?? (drafts.length === 0 ? 'nothing-to-deliver' : null);
-    const bodies = drafts.map((draft) => `${draft.target}/${draft.operation} ${Buffer.from(draft.body).toString()}`);
     const statement: Statement = {
       resultKey,
       rank: readParts(rank, scope).join(' '),
-      digest: deriveKey(setup.secret, ['digest', why ?? '', ...readParts(digest, scope), ...bodies]),
+      digest: deriveKey(setup.secret, [
+        'digest',
+        why ?? '',
+        ...readParts(digest, scope),
+        ...made.map(({ states }) => states),
+      ]),
     };
     return { statement, drafts, skipped: why === null ? null : { reason: why, at: null } };
   };
@@ -223,7 +237,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
         );
         const [fault] = scope.faults;
         if (fault !== undefined) throw fault;
-        return drafts.filter((draft) => draft !== null);
+        return drafts.flatMap((made) => (made === null ? [] : [made.draft]));
       }
       return [];
     },
