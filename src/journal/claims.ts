@@ -12,9 +12,11 @@ export const CLAIM_SQL = {
   wake: `update deliveries set turn = 'ready' where id in
     (select id from deliveries where turn = 'timed' and due_at <= ? order by due_at limit ${MAX_SWEEP})`,
   nextDueAt: `select due_at from deliveries where turn = 'timed' order by due_at limit 1`,
-  nextStream: `select channel, operation from deliveries
-    where turn = 'ready' and target = +? and party = +? and (channel, operation) > (+?, +?)
-    order by channel, operation limit 1`,
+  // Two steps rather than one by (channel, operation): that would walk through all heads of the last pair.
+  nextOperation: `select channel, operation from deliveries
+    where turn = 'ready' and target = +? and party = +? and channel = +? and operation > +? order by operation limit 1`,
+  nextChannel: `select channel, operation from deliveries
+    where turn = 'ready' and target = +? and party = +? and channel > +? order by channel, operation limit 1`,
   heads: `select id, place from deliveries
     where turn = 'ready' and target = +? and party = +? and channel = +? and operation = +? order by place, id limit +?`,
   read: `select d.id, attempts + 1 as attempt, d.message_id, channel, key as result_key, target, operation, party, lane_key,
@@ -22,6 +24,11 @@ export const CLAIM_SQL = {
     from deliveries d join bodies on delivery_id = d.id join results r on r.id = result_id where d.id = +?`,
   start: `update deliveries set turn = 'flight', attempts = attempts + 1, attempted_at = ? where id = ?`,
 } as const;
+
+interface Stream {
+  readonly channel: string;
+  readonly operation: string;
+}
 
 interface Candidate {
   readonly id: number;
@@ -46,9 +53,8 @@ interface Row extends Candidate {
 export function makeClaim(db: Database, lanes: Lanes, transitions: Transitions) {
   const wake = db.prepare(CLAIM_SQL.wake);
   const nextDueAt = db.prepare<[], number>(CLAIM_SQL.nextDueAt).pluck();
-  const nextStream = db.prepare<[string, string, string, string], { channel: string; operation: string }>(
-    CLAIM_SQL.nextStream,
-  );
+  const nextOperation = db.prepare<[string, string, string, string], Stream>(CLAIM_SQL.nextOperation);
+  const nextChannel = db.prepare<[string, string, string], Stream>(CLAIM_SQL.nextChannel);
   const heads = db.prepare<[string, string, string, string, number], Candidate>(CLAIM_SQL.heads);
   const read = db.prepare<[number], Row>(CLAIM_SQL.read);
   const start = db.prepare(CLAIM_SQL.start);
@@ -58,7 +64,7 @@ export function makeClaim(db: Database, lanes: Lanes, transitions: Transitions) 
   /** Ready heads of a slot by channel, oldest first; channels in the order in which they are to be served. */
   const readChannels = (slot: Slot, free: number, last: string): { channel: string; queue: Candidate[] }[] => {
     const channels: { channel: string; queue: Candidate[] }[] = [];
-    let stream = nextStream.get(slot.target, slot.party, '', '');
+    let stream = nextChannel.get(slot.target, slot.party, '');
     while (stream !== undefined) {
       const { channel, operation } = stream;
       if (!slot.without.includes(operation)) {
@@ -67,7 +73,9 @@ export function makeClaim(db: Database, lanes: Lanes, transitions: Transitions) 
         if (known?.channel === channel) known.queue.push(...found);
         else channels.push({ channel, queue: found });
       }
-      stream = nextStream.get(slot.target, slot.party, channel, operation);
+      stream =
+        nextOperation.get(slot.target, slot.party, channel, operation) ??
+        nextChannel.get(slot.target, slot.party, channel);
     }
     for (const { queue } of channels) queue.sort((a, b) => a.place - b.place || a.id - b.id);
     const behind = channels.findIndex(({ channel }) => channel > last);
