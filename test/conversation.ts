@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { loadConfiguration } from '../src/config/load.ts';
 import type { Admitted, HistoryEvent, Journal } from '../src/contracts/journal.ts';
 import type { Host, SourcePlugin } from '../src/contracts/plugin.ts';
-import type { AckCode, Intake } from '../src/contracts/source.ts';
+import type { Ack, AckCode } from '../src/contracts/source.ts';
 import { createTally } from '../src/engine/counters.ts';
 import { createIntake } from '../src/engine/intake.ts';
 import type { FindOperation } from '../src/engine/outcome.ts';
@@ -147,43 +147,45 @@ export async function runConversation(
   conversation: Conversation,
   setup: ConversationSetup,
 ): Promise<ReadonlyMap<string, Buffer>> {
-  const channel = setup.channels.get(conversation.channel);
-  if (channel === undefined) throw new Error(`${conversation.name}: there is no channel ${conversation.channel}`);
-  const folder = mkdtempSync(join(tmpdir(), 'sluss-conversation-'));
-  const journal = await openSqliteJournal({ path: join(folder, 'journal.sqlite'), now: NOW });
-  try {
-    const goldens = new Map<string, Buffer>();
-    const answers: Answer[] = [];
-    const { intake, takeAdmitted } = openIntake(channel, setup, journal);
-    for (const input of conversation.inputs) {
-      const acks: Uint8Array[] = [];
-      for (const { origin, bytes } of cutInput(input, channel.takesFiles)) {
-        const ack = await intake({ bytes, origin, sender: null, fault: null, reply: null });
-        const { messageId, repeated, controlIdReused } = takeAdmitted();
-        answers.push({ input: origin, answer: ack?.code ?? null, message: messageId, repeated, controlIdReused });
-        acks.push(ack?.bytes ?? new Uint8Array(0));
-      }
-      // Files are answered inside an envelope of the source's own; here its content alone is compared.
-      goldens.set(input.file.replace(/^in/, 'ack'), Buffer.concat(acks));
+  await using open = await openChannel(conversation.channel, setup);
+  const goldens = new Map<string, Buffer>();
+  const answers: Answer[] = [];
+  for (const input of conversation.inputs) {
+    const acks: Uint8Array[] = [];
+    for (const { origin, bytes } of cutInput(input, open.takesFiles)) {
+      const { ack, admitted } = await open.takeIn(bytes, origin);
+      const { messageId, repeated, controlIdReused } = admitted;
+      answers.push({ input: origin, answer: ack?.code ?? null, message: messageId, repeated, controlIdReused });
+      acks.push(ack?.bytes ?? new Uint8Array(0));
     }
-    const { messages, sent } = await readJournal(journal, answers);
-    goldens.set('record.json', toJson({ answers, messages }));
-    goldens.set('sent.json', toJson(sent));
-    return goldens;
-  } finally {
-    await journal.close();
-    rmSync(folder, { recursive: true });
+    // Files are answered inside an envelope of the source's own; here its content alone is compared.
+    goldens.set(input.file.replace(/^in/, 'ack'), Buffer.concat(acks));
   }
+  const { messages, sent } = await readJournal(open.journal, answers);
+  goldens.set('record.json', toJson({ answers, messages }));
+  goldens.set('sent.json', toJson(sent));
+  return goldens;
 }
 
-/** The real intake, and beside it what the journal said to the last admission. */
-function openIntake(channel: ConversationChannel, setup: ConversationSetup, journal: Journal) {
-  let last: Admitted | null = null;
-  const intake: Intake = createIntake(channel, {
+/** A channel with the real intake and a journal of its own. */
+export interface OpenChannel extends AsyncDisposable {
+  readonly takesFiles: boolean;
+  readonly journal: Journal;
+  /** Hands one message over. @throws Error where it was not stored */
+  takeIn(bytes: Uint8Array, origin: string): Promise<{ readonly ack: Ack | null; readonly admitted: Admitted }>;
+}
+
+export async function openChannel(name: string, setup: ConversationSetup): Promise<OpenChannel> {
+  const channel = setup.channels.get(name);
+  if (channel === undefined) throw new Error(`there is no channel ${name}`);
+  const folder = mkdtempSync(join(tmpdir(), 'sluss-conversation-'));
+  const journal = await openSqliteJournal({ path: join(folder, 'journal.sqlite'), now: NOW });
+  let admitted: Admitted | null = null;
+  const intake = createIntake(channel, {
     journal: {
       admit: async (admission) => {
-        last = await journal.admit(admission);
-        return last;
+        admitted = await journal.admit(admission);
+        return admitted;
       },
       settle: (...outcome) => journal.settle(...outcome),
     },
@@ -198,17 +200,24 @@ function openIntake(channel: ConversationChannel, setup: ConversationSetup, jour
     onJournal: () => {},
     onLeftOver: () => {},
   });
-  const takeAdmitted = (): Admitted => {
-    if (last === null) throw new Error('the message was not stored');
-    const admitted = last;
-    last = null;
-    return admitted;
+  return {
+    takesFiles: channel.takesFiles,
+    journal,
+    async takeIn(bytes, origin) {
+      admitted = null;
+      const ack = await intake({ bytes, origin, sender: null, fault: null, reply: null });
+      if (admitted === null) throw new Error(`${origin} was not stored`);
+      return { ack, admitted };
+    },
+    async [Symbol.asyncDispose]() {
+      await journal.close();
+      rmSync(folder, { recursive: true });
+    },
   };
-  return { intake, takeAdmitted };
 }
 
 /** The messages of an input, each with the name it has in the record. */
-function cutInput({ file, bytes }: ConversationInput, isFile: boolean): { origin: string; bytes: Uint8Array }[] {
+export function cutInput({ file, bytes }: ConversationInput, isFile: boolean): { origin: string; bytes: Uint8Array }[] {
   if (!isFile) return [{ origin: file, bytes }];
   const splitter = new BatchSplitter(MAX_MESSAGE_BYTES);
   const events = [...splitter.push(bytes), ...splitter.end()];

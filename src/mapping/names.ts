@@ -51,7 +51,9 @@ export function compileNames(
     if (isSetting) settingNames.push(name);
     const index = nodes.length;
     nodes.push(isSetting ? (overrides.get(name)?.value ?? value) : value);
-    variables.set(name, (scope) => readMemo(scope, index, name, evaluators[index] as Evaluate, keyNode.where));
+    const read = (scope: Scope) => readMemo(scope, index, name, evaluators[index] as Evaluate, keyNode.where);
+    const locateMissing = (scope: Scope) => evaluators[index]?.locateMissing?.(scope.home ?? scope) ?? null;
+    variables.set(name, Object.assign(read, { locateMissing }));
   }
   variables.set('party', (scope) => (scope.party === null ? null : Found.made(scope.party)));
   variables.set('identifier', (scope) => (scope.identifier === null ? null : Found.made(scope.identifier)));

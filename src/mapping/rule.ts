@@ -49,16 +49,16 @@ export function compileRule(node: YamlNode, around: Surroundings): Evaluate {
   const when = keys.get('when');
   const condition = when === undefined ? null : compileWhen(when, around.variables);
   const isRequired = keys.get('required')?.flag() ?? false;
-  if (condition === null && !isRequired) return make.evaluate;
+  const locateMissing = (scope: Scope) => make.source?.locateMissing(scope) ?? null;
+  if (condition === null && !isRequired) return Object.assign(make.evaluate, { locateMissing });
   const where = node.where;
-  return (scope) => {
+  const evaluate: Evaluate = (scope) => {
     if (condition !== null && !condition(scope)) return null;
     const found = make.evaluate(scope);
-    if (isRequired && isNothing(found)) {
-      throw new Fault('field-required', { at: make.source?.locateMissing(scope) ?? null, where });
-    }
+    if (isRequired && isNothing(found)) throw new Fault('field-required', { at: locateMissing(scope), where });
     return found;
   };
+  return Object.assign(evaluate, { locateMissing });
 }
 
 /** A list entry of `key:`, `lane:` and the like: a path or $name, or a whole rule. @throws ProblemError */

@@ -16,7 +16,11 @@ import { Found, type Scope } from './scope.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** Reads one value a rule can name: `$name` of a `let`, a setting, or one of the engine's own. */
-export type ReadVariable = (scope: Scope) => Found | null;
+export interface ReadVariable {
+  (scope: Scope): Found | null;
+  /** The HL7 location to name when it gives nothing; where this is missing, or null, there is no such place. */
+  readonly locateMissing?: (scope: Scope) => string | null;
+}
 
 /** Alternatives in the order they are tried: HL7 paths and variables. */
 export interface Source {
@@ -125,8 +129,19 @@ function makeSource(alternatives: readonly Alternative[]): Source {
       return all;
     },
     locateMissing(scope) {
-      const first = alternatives.find((alternative) => alternative.kind === 'path');
-      return first === undefined ? null : locatePath(first.path, scope);
+      let elsewhere: string | null = null;
+      for (const alternative of alternatives) {
+        if (alternative.kind === 'relative') continue;
+        if (alternative.kind === 'variable') {
+          elsewhere ??= alternative.read.locateMissing?.(scope) ?? null;
+          continue;
+        }
+        const [segment] = selectSegments(alternative.path, scope.group, scope.run.message);
+        // A field of a segment that came is sooner mended than a segment that did not.
+        if (segment !== undefined) return locatePath(alternative.path, locateSegment(segment));
+        elsewhere ??= locatePath(alternative.path, alternative.path.segment);
+      }
+      return elsewhere;
     },
   };
 }
@@ -138,13 +153,11 @@ function cellsOf(alternative: Exclude<Alternative, { kind: 'variable' }>, scope:
     : [partOfCell(scope.it, alternative.component, alternative.subcomponent, scope.run.message)];
 }
 
-/** Where a path points, whether or not anything stands there. */
-function locatePath(path: Path, scope: Scope): string {
-  const [segment] = selectSegments(path, scope.group, scope.run.message);
-  const name = segment === undefined ? path.segment : locateSegment(segment);
+/** Where a path points in a segment, whether or not anything stands there. */
+function locatePath(path: Path, segment: string): string {
   const repetition = path.repetitions.kind === 'nth' ? `[${path.repetitions.number}]` : '';
   const parts = [path.component, path.subcomponent].filter((part) => part !== null).map((part) => `.${part}`);
-  return `${name}-${path.field}${repetition}${parts.join('')}`;
+  return `${segment}-${path.field}${repetition}${parts.join('')}`;
 }
 
 function readMember(found: Found | null, members: readonly (string | number)[]): Found | null {

@@ -5,7 +5,11 @@ import type { Table } from './table.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** Gives what a rule makes of one result; null = nothing. @throws Fault */
-export type Evaluate = (scope: Scope) => Found | null;
+export interface Evaluate {
+  (scope: Scope): Found | null;
+  /** The HL7 location to name when it gives nothing; where this is missing, or null, there is no such place. */
+  readonly locateMissing?: (scope: Scope) => string | null;
+}
 
 /** What rules may refer to while a file is compiled. */
 export interface Surroundings {
