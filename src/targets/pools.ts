@@ -1,5 +1,6 @@
 import { Agent } from 'undici';
 import type { Parties } from '../contracts/party.ts';
+import { createConnector } from './connector.ts';
 
 export interface PoolLimits {
   /** Connections at most, of one party to one origin. */
@@ -47,12 +48,11 @@ export function createPools(parties: Parties, limits: PoolLimits): Pools {
           // The caller's deadline covers the whole exchange.
           headersTimeout: 0,
           bodyTimeout: 0,
-          connect: {
+          connect: createConnector({
             ...tls,
             ...(limits.ca === null ? {} : { ca: limits.ca }),
-            minVersion: 'TLSv1.2',
             timeout: limits.connectTimeoutMs,
-          },
+          }),
         });
         pools.set(party, { agent, version });
         return agent;
