@@ -156,7 +156,7 @@ export interface HistoryEvent {
   readonly messageId: number;
   /** null = the message itself. */
   readonly deliveryId: number | null;
-  /** Event name of the lifecycle table, or one that changes no state: `resent`, `linked`, `attempt`, `control-id-reused`. */
+  /** Event name of the lifecycle table, or one that changes no state: `resent`, `linked`, `overtaken`, `attempt`, `control-id-reused`. */
   readonly event: string;
   readonly from: string | null;
   readonly to: string | null;

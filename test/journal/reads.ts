@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Journal } from '../../src/contracts/journal.ts';
-import { admission, claimOne, ended, fault, type Place, retryAt, SLOT, stating } from './kit.ts';
+import { admission, claimOne, ended, eventsOf, fault, type Place, retryAt, SLOT, stating } from './kit.ts';
 
 /** What can be read, and how the journal behaves when too much is asked of it, or something bad. */
 export function describeReads(makePlace: () => Promise<Place>): void {
@@ -108,6 +108,9 @@ export function describeReads(makePlace: () => Promise<Place>): void {
     expect(failed).toMatchObject({ status: 'rejected', reason: { name: 'Fault', code: 'journal-failed' } });
     const { messages, deliveries } = await journal.readOverview(2);
     expect([messages[0]!.count, deliveries[0]!.count]).toEqual([2, 2]);
+    const mended = await journal.admit(stating('bad', 2, ['k', '1', 'd']));
+    expect(mended).toMatchObject({ repeated: false, deliveries: [{ state: 'waiting' }] });
+    expect(await eventsOf(journal, mended.messageId)).toEqual(['mapped', 'queued']);
     const { deliveries: claimed } = await journal.claim([SLOT], 2);
     expect(claimed.map(({ resultKey }) => resultKey)).toEqual(['a']);
   });
