@@ -2,7 +2,7 @@
  * console/ is the window: health, readiness and metrics over HTTP. It sees the engine's status and nothing behind it,
  * and must never know the engine's parts, SQL, or anything of a message.
  */
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Clock } from '../contracts/clock.ts';
 import type { Status } from '../contracts/status.ts';
 import { createMetrics } from './metrics.ts';
@@ -36,7 +36,7 @@ export function createConsole(parts: {
     bodyLimit: 1_024,
     exposeHeadRoutes: false,
     // Before any route: a path that cannot even be read. Like below, the answer says nothing of the request.
-    frameworkErrors: (_, __, reply) => {
+    frameworkErrors: (_, __, reply: FastifyReply) => {
       reply.code(400).headers(HEADERS).send({ error: 'bad request' });
     },
   });

@@ -29,8 +29,8 @@ describe('the engine', () => {
     await bench.log.seen('delivery-delivered');
     expect(await bench.journal.readMessage(messageId)).toMatchObject({ state: 'mapped' });
     const events = bench.log.events();
-    expect(events.indexOf('message-settled')).toBeLessThan(events.indexOf('source-started'));
-    expect(events.indexOf('source-started')).toBeLessThan(events.indexOf('engine-started'));
+    expect(events.indexOf('message-settled')).toBeLessThan(events.indexOf('channel-open'));
+    expect(events.indexOf('channel-open')).toBeLessThan(events.indexOf('engine-started'));
     expect(bench.engine.sources()).toEqual([{ channel: 'lab', address: 'test://lab' }]);
   });
 

@@ -1,0 +1,54 @@
+/**
+ * cli/ is how people start and ask Sluss: one file a command. Commands wire rooms and print; they decide nothing that a
+ * room could decide, and nothing imports them.
+ */
+import { relative } from 'node:path';
+import { styleText } from 'node:util';
+import { type ConfigProblem, problemText } from '../config/configuration.ts';
+import type { Environment } from '../config/load.ts';
+import type { LogDestination } from '../log.ts';
+
+/** What a command has of the outside world. */
+export interface Terminal {
+  /** One line of the answer. */
+  print(line: string): void;
+  /** One line about what went wrong, or for people only. */
+  complain(line: string): void;
+  readonly env: Environment;
+  /** Lines may be coloured. */
+  readonly colours: boolean;
+  readonly logTo: LogDestination;
+  /** Resolves when the process is asked to end; the signal's name. */
+  untilAskedToEnd(): Promise<string>;
+}
+
+/** What a command ends with: 0 = as it should be, 1 = it went wrong, 2 = the configuration has mistakes. */
+export type ExitCode = 0 | 1 | 2;
+
+/** The terminal of this process. */
+export function createTerminal(): Terminal {
+  return {
+    print: (line) => process.stdout.write(`${line}\n`),
+    complain: (line) => process.stderr.write(`${line}\n`),
+    env: process.env,
+    colours: process.stdout.isTTY === true && !process.env.NO_COLOR,
+    logTo: { write: (line) => process.stdout.write(line) },
+    untilAskedToEnd: () =>
+      new Promise((resolve) => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
+      }),
+  };
+}
+
+type Style = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
+
+/** Paints a word where the terminal takes colours. */
+export function paint(terminal: Pick<Terminal, 'colours'>, style: Style, text: string): string {
+  return terminal.colours ? styleText(style, text, { validateStream: false }) : text;
+}
+
+/** A problem's line with its path as short as a person here would write it. */
+export function showProblem(problem: ConfigProblem): string {
+  const near = relative(process.cwd(), problem.file);
+  return problemText({ ...problem, file: near.startsWith('..') ? problem.file : near });
+}

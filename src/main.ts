@@ -1,0 +1,195 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ConfigError, type Configuration } from './config/configuration.ts';
+import { type Environment, loadConfiguration } from './config/load.ts';
+import { createConsole } from './console/console.ts';
+import type { Clock } from './contracts/clock.ts';
+import type { Log } from './contracts/log.ts';
+import type { Host } from './contracts/plugin.ts';
+import type { Status } from './contracts/status.ts';
+import { createEngine } from './engine/engine.ts';
+import type { Channel, TargetPlace } from './engine/settings.ts';
+import { openSqliteJournal } from './journal/sqlite.ts';
+import { createLog, type LogDestination } from './log.ts';
+import { createMappingLoader, type LoadMappings, watchMappings } from './mappings.ts';
+import { BUILT_IN_PLUGINS } from './plugins.ts';
+import { systemClock } from './system-clock.ts';
+import { createParties, type LiveParties, type PartyConfig, partyConfig } from './targets/parties.ts';
+import { readVersion } from './version.ts';
+
+/** Certificates are looked at this often. */
+const CERTIFICATES_EVERY_MS = 30_000;
+
+/** What the process hands in. */
+export interface Surroundings {
+  readonly env: Environment;
+  readonly logTo: LogDestination;
+  /** Coloured log lines, where they are for people. */
+  readonly colours: boolean;
+  readonly clock?: Clock;
+  /** [0, 1) */
+  readonly random?: () => number;
+}
+
+/** Everything that a configuration names, made but not started: no socket, no journal. */
+export interface Assembly {
+  readonly configuration: Configuration<PartyConfig>;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly parties: LiveParties;
+  readonly targets: readonly TargetPlace[];
+  readonly channels: readonly Channel[];
+  readonly loadMappings: LoadMappings;
+  /** Frees what was made. */
+  dispose(): Promise<void>;
+}
+
+/** A running Sluss. */
+export interface Sluss {
+  readonly status: Status;
+  /** Where it listens, by channel. */
+  readonly sources: readonly { readonly channel: string; readonly address: string }[];
+  /** `http://127.0.0.1:9464`; null = there is no console. */
+  readonly console: string | null;
+  /** Takes nothing new, lets what is under way end, closes everything. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Reads a configuration and makes what it names.
+ * @param mayMakeSecret false = only looking: no file is made
+ * @throws ConfigError with every problem at its line · Error where something it names cannot be made
+ */
+export async function assemble(file: string, around: Surroundings, mayMakeSecret: boolean): Promise<Assembly> {
+  const clock = around.clock ?? systemClock;
+  const configuration = await loadConfiguration({
+    file,
+    env: around.env,
+    party: partyConfig,
+    plugins: BUILT_IN_PLUGINS,
+    importPlugin,
+    makeSecret: mayMakeSecret ? () => randomBytes(32).toString('base64url') : null,
+  });
+  const { level, pretty } = configuration.log;
+  const log = createLog({ level, pretty, colours: around.colours, destination: around.logTo, clock });
+  const resolvePath = (path: string) => resolve(dirname(configuration.file), path);
+  const parties = createParties(configuration.parties, {
+    clock,
+    log,
+    readFile: (path) => readFileSync(resolvePath(path)),
+    readVariable: (name) => around.env[name] ?? null,
+  });
+  const hostOf = (name: string): Host => ({ name, log, clock, parties, resolvePath });
+  const targets = configuration.targets.map(({ name, plugin, config, limits }) => ({
+    name,
+    limits,
+    target: make(configuration, `targets.${name}`, () => plugin.create(config, hostOf(name))),
+  }));
+  const channels = configuration.channels.map(({ name, source, parties: permitted, charset, acknowledge }) => ({
+    name,
+    source: make(configuration, `channels.${name}.source`, () => source.plugin.create(source.config, hostOf(name))),
+    parties: permitted,
+    charset,
+    acknowledge,
+  }));
+  return {
+    configuration,
+    log,
+    clock,
+    parties,
+    targets,
+    channels,
+    loadMappings: createMappingLoader(configuration, targets, parties),
+    async dispose() {
+      parties.stop();
+      await Promise.allSettled(targets.map(({ target }) => target.stop()));
+    },
+  };
+}
+
+/**
+ * Starts Sluss: configuration, certificates and mappings first, then the journal, the console, the engine and, last of
+ * all, the sources.
+ * @throws ConfigError where nothing was started · Error where something could not start; all is stopped again by then
+ */
+export async function startSluss(file: string, around: Surroundings): Promise<Sluss> {
+  const assembly = await assemble(file, around, true);
+  const { configuration, log, clock, parties, targets, channels } = assembly;
+  /** What has been started, to be undone in the opposite order. */
+  const undo: (() => Promise<void>)[] = [() => assembly.dispose()];
+  const stop = async () => {
+    for (let next = undo.pop(); next !== undefined; next = undo.pop()) await next();
+  };
+  try {
+    const { mapper, problems } = assembly.loadMappings();
+    if (mapper === null) throw new ConfigError(problems);
+    const journal = await openSqliteJournal({ path: configuration.journal, now: clock.now(), log });
+    undo.push(() => journal.close());
+    const engine = createEngine({
+      version: readVersion(),
+      journal,
+      mapper,
+      channels,
+      targets,
+      parties,
+      clock,
+      random: around.random ?? Math.random,
+      log,
+      settings: configuration.engine,
+    });
+    // From here on the engine stops the targets, after what is under way to them.
+    undo.splice(0, 1, async () => parties.stop());
+    const window = configuration.console;
+    const page = window === null ? null : createConsole({ ...window, status: engine, clock });
+    const address = (await page?.start()) ?? null;
+    if (page !== null) undo.push(() => page.stop());
+    if (address !== null) log.info('console-open', { address });
+    undo.push(() => engine.stop());
+    await engine.start();
+    const sources = engine.sources();
+    parties.start(CERTIFICATES_EVERY_MS);
+    const watching = await watchMappings({
+      folders: configuration.mappings,
+      load: assembly.loadMappings,
+      engine,
+      clock,
+      log,
+    });
+    undo.push(() => watching.stop());
+    let stopped: Promise<void> | null = null;
+    return {
+      status: engine,
+      sources,
+      console: address,
+      stop() {
+        stopped ??= stop();
+        return stopped;
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What a plugin says against its configuration on creation is a problem of the configuration. */
+function make<Made>(configuration: Configuration<unknown>, name: string, create: () => Made): Made {
+  try {
+    return create();
+  } catch (error) {
+    const text = `“${name}” cannot be made: ${error instanceof Error ? error.message : String(error)}`;
+    throw new ConfigError([{ file: configuration.file, line: null, column: null, text }]);
+  }
+}
+
+/** The default export of a module named in a configuration file: a path that starts with a dot, or a package's name. */
+async function importPlugin(specifier: string, from: string): Promise<unknown> {
+  const path = /^\.{0,2}\//.test(specifier)
+    ? resolve(dirname(from), specifier)
+    : createRequire(from).resolve(specifier);
+  const module = (await import(pathToFileURL(path).href)) as { default?: unknown };
+  return module.default;
+}

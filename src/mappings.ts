@@ -1,0 +1,110 @@
+import { dirname, relative, resolve } from 'node:path';
+import { watch } from 'chokidar';
+import type { ConfigProblem, Configuration } from './config/configuration.ts';
+import type { Clock } from './contracts/clock.ts';
+import type { Log } from './contracts/log.ts';
+import type { Parties } from './contracts/party.ts';
+import type { Engine } from './engine/engine.ts';
+import type { TargetPlace } from './engine/settings.ts';
+import { runCases } from './mapping/case.ts';
+import { type CompileSetup, compileMappings } from './mapping/compile.ts';
+import { readMappingFiles } from './mapping/load.ts';
+import type { ExplainingMapper } from './mapping/mapper.ts';
+import { formatProblem, type Problem } from './mapping/problem.ts';
+import { YamlNode } from './mapping/yaml-node.ts';
+
+/** An editor writes a file in several steps; the folder has to be quiet this long before it is read. */
+const QUIET_MS = 300;
+
+export interface LoadedMappings {
+  /** null where there are problems. */
+  readonly mapper: ExplainingMapper | null;
+  readonly problems: readonly ConfigProblem[];
+}
+
+/** Reads the mapping files of a configuration from the disk, and checks them with their own cases. Never throws. */
+export type LoadMappings = () => LoadedMappings;
+
+export function createMappingLoader(
+  configuration: Configuration<unknown>,
+  targets: readonly TargetPlace[],
+  parties: Parties,
+): LoadMappings {
+  // Paths in problems, and in the version, start at the configuration's folder, wherever the process was started.
+  const from = dirname(configuration.file);
+  const nodeOf = (place: Configuration<unknown>['channels'][number]['with']) =>
+    place === null ? null : new YamlNode(place.node, relative(from, place.file), place.lineCounter);
+  const setup: CompileSetup = {
+    channels: configuration.channels.map(
+      ({ name, mappings, parties: permitted, charset, zone, with: rules, mappingsPlace }) => ({
+        name,
+        mappings,
+        parties: permitted,
+        charset,
+        zone,
+        overrides: nodeOf(rules),
+        node: nodeOf(mappingsPlace),
+      }),
+    ),
+    operations: Object.fromEntries(targets.map(({ name, target }) => [name, Object.keys(target.operations)])),
+    parties: parties.list().map(({ party }) => party),
+    secret: configuration.secret,
+  };
+  const locate = (problem: Problem): ConfigProblem => ({
+    file: resolve(from, problem.file),
+    line: problem.line,
+    column: problem.column,
+    text: problem.hint === null ? problem.message : `${problem.message} (${problem.hint})`,
+  });
+  return () => {
+    try {
+      const { mapper, problems, channels } = compileMappings(readMappingFiles(configuration.mappings, from), setup);
+      if (mapper === null) return { mapper: null, problems: problems.map(locate) };
+      const failed = [...channels.values()].flatMap(({ mappings }) => mappings.flatMap((mapping) => runCases(mapping)));
+      const unique = [...new Map(failed.map((problem) => [formatProblem(problem), problem])).values()];
+      return unique.length === 0 ? { mapper, problems: [] } : { mapper: null, problems: unique.map(locate) };
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      return { mapper: null, problems: [{ file: configuration.file, line: null, column: null, text }] };
+    }
+  };
+}
+
+/** Puts new mappings in force when their files change, and leaves the old ones where the new have mistakes. */
+export async function watchMappings(parts: {
+  readonly folders: readonly string[];
+  readonly load: LoadMappings;
+  readonly engine: Pick<Engine, 'useMapper' | 'noteMappingProblem' | 'mappingVersion' | 'mappingProblem'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Promise<{ stop(): Promise<void> }> {
+  const { folders, load, engine, clock, log } = parts;
+  const watcher = watch([...folders], { ignoreInitial: true });
+  let callOff = () => {};
+  const reload = () => {
+    const { mapper, problems } = load();
+    if (mapper !== null) {
+      if (mapper.version !== engine.mappingVersion() || engine.mappingProblem() !== null) engine.useMapper(mapper);
+      return;
+    }
+    const [first] = problems;
+    const text = first === undefined ? 'unknown' : first.text;
+    const where = first?.line == null ? {} : { where: `${first.file}:${first.line}:${first.column ?? 1}` };
+    log.error('mappings-refused', { count: problems.length, detail: text, ...where });
+    engine.noteMappingProblem(
+      problems.map((problem) => `${problem.file}:${problem.line ?? 1} ${problem.text}`).join('\n'),
+    );
+  };
+  watcher.on('all', () => {
+    callOff();
+    callOff = clock.wakeAt(clock.now() + QUIET_MS, reload);
+  });
+  watcher.on('error', () => log.error('mappings-not-watched', { count: folders.length }));
+  await new Promise<void>((ready) => watcher.once('ready', ready));
+  return {
+    async stop() {
+      callOff();
+      await watcher.close();
+    },
+  };
+}
