@@ -25,8 +25,8 @@ interface Identifier {
 /**
  * Reads Swedish person identities out of CX identifiers. The table says what an authority's OID (CX.4.2), its
  * namespace (CX.4.1) or the type code (CX.5) stands for: `national`, `personnummer`, `samordningsnummer`, `reserve` or
- * `local`; where none has a row, a type code of another country's (`NNDNK`) is local, and else the value's shape
- * decides. Whatever the sender calls it, day 61–91 is a samordningsnummer, and what has the form and the check digit of
+ * `local`; where none has a row, a type code of another country's (`NNDNK`) is local, and else, as for a national
+ * number whose authority's OID is not Swedish, the value's shape decides. Whatever the sender calls it, day 61–91 is a samordningsnummer, and what has the form and the check digit of
  * a reserve number is one. Check digits are verified.
  * @throws Fault `check-digit` · `field-type` (ten digits: the century would be a guess) · `identities-disagree` ·
  * `mapping-incomplete` (the table says something else)
@@ -47,12 +47,21 @@ export function readSwedishIdentity(call: FunctionCall): SwedishIdentity {
   return { kind: reserve === undefined ? 'none' : 'reserve', number: null, key };
 }
 
+/** Arc of the OIDs that Sweden hands out; national authorities and the regions have theirs below it. */
+const SWEDEN = '1.2.752.';
+
 const STATED: readonly unknown[] = ['national', 'personnummer', 'samordningsnummer', 'reserve', 'local', null];
 
 /** What the table or the type code says of an identifier; null = nothing. */
 function readStated(codes: readonly [oid: string, namespace: string, type: string], call: FunctionCall): unknown {
-  const row = call.table?.find(codes.map((code) => ({ code, system: '' }))) ?? null;
-  if (row === null) return /^NN[A-Z]{3}$/.test(codes[2]) ? 'local' : null;
+  const find = (...among: readonly string[]) => call.table?.find(among.map((code) => ({ code, system: '' }))) ?? null;
+  const [oid, namespace, type] = codes;
+  const ofAuthority = find(oid, namespace);
+  const row = ofAuthority ?? find(type);
+  if (row === null) return /^NN[A-Z]{3}$/.test(type) ? 'local' : null;
+  // Every country has national numbers (NI, SS): of an authority abroad they are not Sweden's.
+  const isAbroad = oid !== '' && !oid.startsWith(SWEDEN);
+  if (ofAuthority === null && row.value === 'national' && isAbroad && type !== 'NNSWE') return null;
   if (!STATED.includes(row.value)) {
     throw new Fault('mapping-incomplete', { where: row.where, detail: 'a kind of identifier' });
   }
