@@ -29,6 +29,8 @@ export interface LaboratoryAnswer {
   /** MSA-1; '' = there was none. */
   readonly code: string;
   readonly durationMs: number;
+  /** Who wrote the message: the library, or its socket by hand, where the library would not write these bytes. */
+  readonly sentBy: 'library' | 'socket';
   /** True where node-hl7-client itself made the same of the answer: MSA-1 and MSA-2. */
   readonly understood: boolean;
 }
@@ -73,10 +75,10 @@ export function createLaboratory(options: LaboratoryOptions): Laboratory {
       // The library pins one HL7 version to a connection.
       if (line !== null && (line.closed || line.version !== version)) hangUp();
       line ??= openLine(options, version, (frame) => unasked.push(frame));
-      const { ackBytes, understood } = await Promise.race([line.exchange(text), tooLate]);
+      const { ackBytes, sentBy, understood } = await Promise.race([line.exchange(text), tooLate]);
       const ackText = Buffer.from(ackBytes).toString('latin1');
       const code = readField(ackText, 'MSA', 1);
-      return { ackBytes, ackText, code, durationMs: performance.now() - startedAt, understood };
+      return { ackBytes, ackText, code, durationMs: performance.now() - startedAt, sentBy, understood };
     } catch (error) {
       hangUp();
       throw error;
@@ -105,9 +107,13 @@ export function createLaboratory(options: LaboratoryOptions): Laboratory {
   };
 }
 
-interface Exchange {
-  readonly ackBytes: Uint8Array;
-  readonly understood: boolean;
+type Exchange = Pick<LaboratoryAnswer, 'ackBytes' | 'sentBy' | 'understood'>;
+
+interface Waiting {
+  readonly id: string;
+  readonly sentBy: Exchange['sentBy'];
+  readonly resolve: (exchange: Exchange) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** One connection of the library. */
@@ -119,7 +125,7 @@ interface Line {
 }
 
 function openLine(options: LaboratoryOptions, version: string, onUnasked: (frame: string) => void): Line {
-  let waiting: { id: string; resolve: (exchange: Exchange) => void; reject: (error: Error) => void } | null = null;
+  let waiting: Waiting | null = null;
   /** What the library made of the last answer: `code id`. */
   let read = '';
   let closed = false;
@@ -171,9 +177,9 @@ function openLine(options: LaboratoryOptions, version: string, onUnasked: (frame
     const id = readField(text, 'MSA', 2);
     const asked = waiting !== null && (waiting.id === '' || id === '' || id === waiting.id);
     if (!asked || waiting === null) return onUnasked(text);
-    const { resolve } = waiting;
+    const { resolve, sentBy } = waiting;
     waiting = null;
-    resolve({ ackBytes: frame, understood: read === `${code} ${id}` });
+    resolve({ ackBytes: frame, sentBy, understood: read === `${code} ${id}` });
   };
   let rest = Buffer.alloc(0);
   // After the library's own listener, so that `read` is up to date.
@@ -196,11 +202,12 @@ function openLine(options: LaboratoryOptions, version: string, onUnasked: (frame
       await connected;
       if (closed) throw new Error('the connection was closed');
       read = '';
+      const message = toMessage(text, pinned);
       const answered = new Promise<Exchange>((resolve, reject) => {
-        waiting = { id: readField(text, 'MSH', 10), resolve, reject };
+        const sentBy = message === null ? 'socket' : 'library';
+        waiting = { id: readField(text, 'MSH', 10), sentBy, resolve, reject };
       });
       answered.catch(() => {});
-      const message = toMessage(text, pinned);
       if (message !== null) await connection.sendMessage(message);
       else socket.write(Buffer.concat([Buffer.of(VT), Buffer.from(text, 'latin1'), FRAME_END]));
       return await answered;
@@ -214,12 +221,16 @@ function openLine(options: LaboratoryOptions, version: string, onUnasked: (frame
 
 const FRAME_END = Buffer.of(FS, CR);
 
-/** Null where the library would refuse the message, or not write the very same characters. */
+/** Null where the library would refuse the message, or write other characters than these. */
 function toMessage(text: string, version: string): Message | null {
   if (!text.startsWith('MSH')) return null;
   try {
     const message = new Message({ text });
-    return message.toString() === text && message.get('MSH.12').toString() === version ? message : null;
+    if (message.get('MSH.12').toString() !== version) return null;
+    if (message.toString().replace(/\r+$/, '') !== text.replace(/\r+$/, '')) return null;
+    // It leaves out the last segment's end.
+    message.toString = () => text;
+    return message;
   } catch {
     return null;
   }

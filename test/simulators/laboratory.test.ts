@@ -68,27 +68,30 @@ describe('laboratory', () => {
   it('gets the answer that bears its control id', async () => {
     const { port, frames } = await listen((_frame, socket) => socket.write(acknowledge('17', 'AE')));
     const answer = await createSender(port).send(message('17'));
-    expect(answer).toMatchObject({ code: 'AE', understood: true });
+    expect(answer).toMatchObject({ code: 'AE', understood: true, sentBy: 'library' });
     expect(answer.ackText).toContain('MSA|AE|17');
     expect(frames.map(String)).toEqual([message('17')]);
   });
 
   it.each([
-    ['ISO 8859-1', Buffer.from(message('1', 'Åsa Öberg'), 'latin1')],
-    ['UTF-8', Buffer.from(message('2', 'Åsa Öberg'), 'utf8')],
-    ['every byte there is', Buffer.concat([Buffer.from(message('3'), 'latin1'), Buffer.from(everyByte())])],
-    ['line feeds', Buffer.from(message('4').replaceAll('\r', '\n'), 'latin1')],
-    ['CR LF', Buffer.from(message('5').replaceAll('\r', '\r\n'), 'latin1')],
-    ['other delimiters', Buffer.from(message('6').replaceAll('|', '#'), 'latin1')],
-    ['a version with a country', Buffer.from(message('7').replace('2.5.1', '2.5.1^SWE'), 'latin1')],
-    ['a version nobody knows', Buffer.from(message('8').replace('2.5.1', '9.9'), 'latin1')],
-    ['a batch', Buffer.from(`FHS|^~\\&\rBHS|^~\\&\r${message('9')}${message('10')}BTS|2\rFTS|1\r`, 'latin1')],
-    ['no HL7 at all', Buffer.from('hello\r\nworld')],
-    ['nothing', Buffer.alloc(0)],
-  ])('lets %s leave byte for byte', async (_what, bytes) => {
+    ['ISO 8859-1', 'library', Buffer.from(message('1', 'Åsa Öberg'), 'latin1')],
+    ['UTF-8', 'library', Buffer.from(message('2', 'Åsa Öberg'), 'utf8')],
+    ['no last CR', 'library', Buffer.from(message('3', 'Åsa').trimEnd(), 'latin1')],
+    ['several last CRs', 'library', Buffer.from(`${message('4')}\r\r`, 'latin1')],
+    ['every byte there is', 'library', Buffer.concat([Buffer.from(message('5'), 'latin1'), everyByte()])],
+    ['other delimiters', 'library', Buffer.from(message('6').replaceAll('|', '#'), 'latin1')],
+    ['line feeds', 'socket', Buffer.from(message('7').replaceAll('\r', '\n'), 'latin1')],
+    ['CR LF', 'socket', Buffer.from(message('8').replaceAll('\r', '\r\n'), 'latin1')],
+    ['a version with a country', 'library', Buffer.from(message('9').replace('2.5.1', '2.5.1^SWE'), 'latin1')],
+    ['a version nobody knows', 'socket', Buffer.from(message('10').replace('2.5.1', '9.9'), 'latin1')],
+    ['a batch', 'socket', Buffer.from(`FHS|^~\\&\rBHS|^~\\&\r${message('11')}BTS|1\rFTS|1\r`, 'latin1')],
+    ['no HL7 at all', 'socket', Buffer.from('hello\r\nworld')],
+    ['nothing', 'socket', Buffer.alloc(0)],
+  ])('lets %s leave byte for byte, by the %s', async (_what, sentBy, bytes) => {
     const { port, frames } = await listen((_frame, socket) => socket.write(acknowledge('')));
-    await createSender(port).send(bytes);
+    const answer = await createSender(port).send(bytes);
     expect(frames).toEqual([bytes]);
+    expect(answer.sentBy).toBe(sentBy);
   });
 
   it('reads an answer byte for byte, however it is cut', async () => {
@@ -190,7 +193,8 @@ describe('laboratory', () => {
   });
 });
 
-/** All of them but those that end a frame. */
-function everyByte(): number[] {
-  return Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => byte !== VT && byte !== 0x1c);
+/** All of them but those that end a frame or a line. */
+function everyByte(): Buffer {
+  const kept = Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => ![VT, 0x1c, 0x0a, 0x0d].includes(byte));
+  return Buffer.from([...Buffer.from('NTE|1||'), ...kept, 0x0d]);
 }

@@ -290,6 +290,50 @@ describe('covidbevis target', () => {
     server.close();
   });
 
+  it('takes an answer that is another certificate than was asked for as delivered, and says what does not match', async () => {
+    const body = makeObservation({ identifier: 'MINE' });
+    const good = readJson((await send('north', body)).response?.body) as GoodAnswer;
+    const { metadata, test } = good.testProof;
+    const spoilt: [(proof: GoodAnswer['testProof']) => object, string | null][] = [
+      [(proof) => proof, null],
+      [(proof) => ({ ...proof, colour: 'red' }), null],
+      [
+        (proof) => ({ ...proof, metadata: { ...metadata, uvci: 'URN:UVCI:01:SE:EHM/TNOYOURS' } }),
+        'testProof.metadata.uvci does not match',
+      ],
+      [
+        (proof) => ({ ...proof, test: { ...test, typeOfTest: { code: 'LP217198-3', display: '' } } }),
+        'testProof.test.typeOfTest does not match',
+      ],
+      [
+        (proof) => ({ ...proof, test: { ...test, testResult: { code: '260373001', display: '' } } }),
+        'testProof.test.testResult does not match',
+      ],
+      [
+        (proof) => ({ ...proof, metadata: { ...metadata, validThrough: 'soon' } }),
+        'answer.testProof.metadata.validThrough',
+      ],
+      [(proof) => ({ ...proof, qrCode: { ...proof.qrCode, image: '<svg/>' } }), 'answer.testProof.qrCode.image'],
+    ];
+    let answer = {};
+    const server = createServer({ cert: world.server.cert, key: world.server.key }, (request, response) => {
+      request.resume();
+      response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+    const other = createTarget({ url, ca }, hostOf(partiesOf(await issueParties())));
+    for (const [spoil, detail] of spoilt) {
+      answer = { ...good, testProof: spoil(good.testProof) };
+      const verdict = await other.send(makeDelivery('north', body), untilDone());
+      expect(verdict.ok).toBe(true);
+      expect(faultOf(verdict)).toEqual(detail === null ? null : { code: 'answer-unreadable', detail });
+    }
+    await other.stop();
+    server.closeAllConnections();
+    server.close();
+  });
+
   it('takes only https addresses and known keys', () => {
     const { config } = covidbevisTarget;
     expect(config.safeParse({ url: 'http://localhost' }).success).toBe(false);
@@ -298,3 +342,11 @@ describe('covidbevis target', () => {
     expect(config.parse({ url: 'https://localhost' }).paths.recovery).toBe('/recovery');
   });
 });
+
+interface GoodAnswer {
+  readonly testProof: {
+    readonly qrCode: object;
+    readonly metadata: object;
+    readonly test: object;
+  };
+}
