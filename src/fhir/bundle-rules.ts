@@ -69,10 +69,11 @@ function checkFullUrl(inspection: Inspection, { fullUrl, resource, request }: Js
   if (typeof fullUrl !== 'string') return;
   if (fullUrl.includes('/_history/')) report(inspection, 'bdl-8', null, 'fullUrl');
   if (!ABSOLUTE.test(fullUrl)) report(inspection, 'fullurl-absolute', null, 'fullUrl');
-  if (!fullUrl.startsWith('http') || !isObject(resource) || typeof resource.id !== 'string') return;
+  if (!fullUrl.startsWith('http') || !isObject(resource)) return;
+  if (typeof resource.resourceType !== 'string' || typeof resource.id !== 'string') return;
   // The server gives what is created another id.
   if (isObject(request) && request.method === 'POST') return;
-  if (!fullUrl.endsWith(`/${String(resource.resourceType)}/${resource.id}`)) {
+  if (!fullUrl.endsWith(`/${resource.resourceType}/${resource.id}`)) {
     report(inspection, 'fullurl-id', null, 'fullUrl');
   }
 }
@@ -93,7 +94,7 @@ function checkRequest(inspection: Inspection, request: JsonObject, resource: unk
 }
 
 function fitsRequest(method: 'POST' | 'PUT', url: string, resource: JsonObject): boolean {
-  const type = String(resource.resourceType);
+  const type = typeof resource.resourceType === 'string' ? resource.resourceType : '';
   if (method === 'PUT') {
     return url.startsWith(`${type}?`) || (typeof resource.id === 'string' && url === `${type}/${resource.id}`);
   }

@@ -1,5 +1,13 @@
 import { checkBundle, readBundleScope } from './bundle-rules.ts';
-import { type Inspection, isObject, type JsonObject, MAX_ISSUES, type ResourceScope, report } from './inspection.ts';
+import {
+  type Inspection,
+  isObject,
+  type JsonObject,
+  MAX_ISSUES,
+  objectsOf,
+  type ResourceScope,
+  report,
+} from './inspection.ts';
 import { type ElementShape, resourceShapeOf, type Shape, shapeOf } from './r4-shape.ts';
 import { checkContained, checkLinks, checkReference, followFragment, readContained } from './reference-rules.ts';
 import { RESOURCE_INVARIANTS } from './resource-invariants.ts';
@@ -172,8 +180,9 @@ function walkItem(inspection: Inspection, item: unknown, element: ElementShape):
 }
 
 function hasCodeOf({ coding }: JsonObject, codes: ReadonlySet<string>): boolean {
-  if (!Array.isArray(coding)) return false;
-  return coding.some((item) => isObject(item) && codes.has(`${String(item.system)}|${String(item.code)}`));
+  return objectsOf(coding).some(
+    ([, { system, code }]) => typeof system === 'string' && typeof code === 'string' && codes.has(`${system}|${code}`),
+  );
 }
 
 /** A name that FHIR could have given; whatever else stands there might be a person's. */

@@ -52,13 +52,16 @@ function readTarget(inspection: Inspection, literal: string): string | null {
 export function followFragment(inspection: Inspection, id: string): string | null {
   const { scope } = inspection;
   if (id === '') {
-    if (scope.current === null) report(inspection, 'ref-1', null);
-    else scope.current.isLinked = true;
+    if (scope.current === null) {
+      report(inspection, 'ref-1');
+      return null;
+    }
+    scope.current.isLinked = true;
     return scope.type;
   }
   const contained = scope.contained.get(id);
   if (contained === undefined) {
-    report(inspection, 'ref-1', null);
+    report(inspection, 'ref-1');
     return null;
   }
   if (contained !== scope.current) contained.isLinked = true;
