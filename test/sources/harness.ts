@@ -53,19 +53,32 @@ export function createManualClock(start: number): ManualClock {
   };
 }
 
+/** The real time, for what waits for a file system. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  wakeAt(atMs, call) {
+    const timer = setTimeout(call, Math.max(0, atMs - Date.now()));
+    return () => clearTimeout(timer);
+  },
+};
+
 export interface LogLine extends LogFields {
   readonly event: string;
   readonly level: string;
 }
 
-export interface TestHost extends Host {
-  readonly clock: ManualClock;
+export interface TestHost<Time extends Clock = ManualClock> extends Host {
+  readonly clock: Time;
   readonly lines: LogLine[];
-  /** Resolves with the first line of this event. */
-  logged(event: string): Promise<LogLine>;
+  /** Resolves with the last of the first `count` lines of this event. */
+  logged(event: string, count?: number): Promise<LogLine>;
 }
 
 export function createTestHost(folder = '/'): TestHost {
+  return createHost(folder, createManualClock(Date.UTC(2021, 5, 1, 10)));
+}
+
+export function createHost<Time extends Clock>(folder: string, clock: Time): TestHost<Time> {
   const lines: LogLine[] = [];
   const watchers = new Set<() => void>();
   const write =
@@ -77,7 +90,7 @@ export function createTestHost(folder = '/'): TestHost {
   return {
     name: 'lab',
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
-    clock: createManualClock(Date.UTC(2021, 5, 1, 10)),
+    clock,
     parties: {
       list: () => [],
       get: () => null,
@@ -87,10 +100,10 @@ export function createTestHost(folder = '/'): TestHost {
     },
     resolvePath: (path) => (path.startsWith('/') ? path : `${folder}/${path}`),
     lines,
-    logged(event) {
+    logged(event, count = 1) {
       return new Promise((resolve) => {
         const look = (): void => {
-          const line = lines.find((candidate) => candidate.event === event);
+          const line = lines.filter((candidate) => candidate.event === event)[count - 1];
           if (line === undefined) return;
           watchers.delete(look);
           resolve(line);

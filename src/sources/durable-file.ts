@@ -1,0 +1,112 @@
+import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** A name is tried with numbers up to this one. */
+const MAX_NUMBER = 10_000;
+const DRAFT_PREFIX = '.sluss-';
+/** Tells the drafts of one process apart. */
+let drafts = 0;
+
+/** True for what a draft is called: such a file was left by a process that ended in the middle of it. */
+export function isDraftName(name: string): boolean {
+  return name.startsWith(DRAFT_PREFIX);
+}
+
+/** A file that is written under a hidden name and appears under its own once it is whole and on disk. */
+export class Draft {
+  readonly #path: string;
+  #handle: FileHandle | null = null;
+  #isEmpty = true;
+
+  /** `folder` must be on the file system where the file shall appear. */
+  constructor(folder: string) {
+    drafts += 1;
+    this.#path = join(folder, `${DRAFT_PREFIX}${process.pid}-${drafts}.part`);
+  }
+
+  get isEmpty(): boolean {
+    return this.#isEmpty;
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return;
+    this.#isEmpty = false;
+    this.#handle ??= await open(this.#path, 'wx', 0o600);
+    await this.#handle.appendFile(bytes);
+  }
+
+  /** Makes it durable and lets it appear as `path`. An empty draft appears nowhere. */
+  async publish(path: string): Promise<void> {
+    const handle = this.#handle;
+    if (handle === null) return;
+    await handle.sync();
+    await handle.close();
+    this.#handle = null;
+    await rename(this.#path, path);
+  }
+
+  async discard(): Promise<void> {
+    const handle = this.#handle;
+    if (handle === null) return;
+    this.#handle = null;
+    await handle.close();
+    await rm(this.#path, { force: true });
+  }
+}
+
+/**
+ * Finds a name in `folder` that nothing has, neither alone nor with one of the `companions` behind it, and takes it by an
+ * empty file, which is then written over by a rename: so two files of one name never meet. `name.hl7`, `name-2.hl7` …
+ */
+export async function reserveName(folder: string, name: string, companions: readonly string[]): Promise<string> {
+  for (let number = 1; number <= MAX_NUMBER; number++) {
+    const candidate = numbered(name, number);
+    if (!(await reserve(join(folder, candidate)))) continue;
+    const taken = await Promise.all(companions.map((companion) => exists(join(folder, candidate + companion))));
+    if (!taken.includes(true)) return candidate;
+    await rm(join(folder, candidate));
+  }
+  throw new Error(`more than ${MAX_NUMBER} files of one name in ${folder}`);
+}
+
+/** Makes renames in these folders durable. */
+export async function syncFolders(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } catch (error) {
+      // Some network file systems cannot; there a rename is as durable as their server makes it.
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EINVAL' && code !== 'ENOTSUP' && code !== 'EPERM') throw error;
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+function numbered(name: string, number: number): string {
+  if (number === 1) return name;
+  const dot = name.lastIndexOf('.');
+  return dot <= 0 ? `${name}-${number}` : `${name.slice(0, dot)}-${number}${name.slice(dot)}`;
+}
+
+async function reserve(path: string): Promise<boolean> {
+  try {
+    await (await open(path, 'wx', 0o600)).close();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,241 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { FAULTS, Fault, type FaultCode } from '../contracts/fault.ts';
+import type { Ack, Intake } from '../contracts/source.ts';
+import { type BatchEvent, BatchSplitter } from '../hl7/batch.ts';
+import { readHeader } from '../hl7/header.ts';
+import { parseAck } from '../hl7/parse-ack.ts';
+import { AnswerFile } from './answer-file.ts';
+import type { Draft } from './durable-file.ts';
+import { describeTrailer } from './trailer.ts';
+
+/** How much of a file that is too large, or no HL7 at all, is handed over for the record. */
+const PREFIX_BYTES = 4096;
+const CHUNK_BYTES = 256 * 1024;
+
+export interface FileParts {
+  readonly intake: Intake;
+  readonly maxMessageBytes: number;
+  readonly maxFileBytes: number;
+  readonly readAhead: number;
+  readonly now: () => number;
+  /** True once nothing more is to be handed over. */
+  readonly isStopping: () => boolean;
+  /** Where the answers, the refused messages as they came, and the reasons for refusing them are written. */
+  readonly answers: Draft;
+  readonly refused: Draft;
+  readonly reasons: Draft;
+}
+
+/** What became of a file. `again` = at least one message has no final answer: the whole file is to be handed over again. */
+export type FileOutcome =
+  | { readonly kind: 'again' }
+  | {
+      readonly kind: 'answered';
+      readonly messages: number;
+      readonly refused: number;
+      /** What was wrong with the file besides its messages, in words without a value of it. */
+      readonly problems: readonly string[];
+    };
+
+interface Pending {
+  readonly event: BatchEvent;
+  readonly reply: Promise<Ack | null> | null;
+  readonly bytes: number;
+}
+
+/**
+ * Hands the messages of one file over in their order, at most `readAhead` without their answer, and writes down what was
+ * answered. Needs no more memory than those messages, whatever the size of the file.
+ * @throws Error of the file system
+ */
+export async function takeMessages(path: string, parts: FileParts): Promise<FileOutcome> {
+  const handle = await open(path, 'r');
+  try {
+    return await new FileReading(path, handle, parts).run();
+  } finally {
+    await handle.close();
+  }
+}
+
+class FileReading {
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  readonly #parts: FileParts;
+  readonly #splitter: BatchSplitter;
+  readonly #pending: Pending[] = [];
+  readonly #problems: string[] = [];
+  #pendingBytes = 0;
+  #handedOver = 0;
+  #answered = 0;
+  #refused = 0;
+  #hasEnvelope = false;
+
+  constructor(path: string, handle: FileHandle, parts: FileParts) {
+    this.#path = path;
+    this.#handle = handle;
+    this.#parts = parts;
+    this.#splitter = new BatchSplitter(parts.maxMessageBytes);
+  }
+
+  async run(): Promise<FileOutcome> {
+    const { size, mtimeMs } = await this.#handle.stat();
+    const file = `${basename(this.#path)}\0${size}\0${mtimeMs}`;
+    const controlId = createHash('sha256').update(file).digest('hex').slice(0, 20);
+    const answers = new AnswerFile(this.#parts.answers, { controlId, sentAt: this.#parts.now() });
+    const isFinal = size > this.#parts.maxFileBytes ? await this.#takeTooLarge(answers) : await this.#takeAll(answers);
+    await Promise.all(this.#pending.map((pending) => pending.reply));
+    // What grew while it was read was not whole when it was taken.
+    if (!isFinal || (await this.#handle.stat()).size !== size) return { kind: 'again' };
+    await answers.end();
+    return { kind: 'answered', messages: this.#answered, refused: this.#refused, problems: this.#problems };
+  }
+
+  async #takeTooLarge(answers: AnswerFile): Promise<boolean> {
+    const fault = new Fault('frame-too-large', { detail: `limit ${this.#parts.maxFileBytes} bytes a file` });
+    return this.#takeAsOne(await this.#readPrefix(), fault, answers);
+  }
+
+  async #takeAll(answers: AnswerFile): Promise<boolean> {
+    for (let position = 0; ; ) {
+      // A buffer of its own for each chunk: messages are views of it.
+      const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+      const { bytesRead } = await this.#handle.read(chunk, 0, CHUNK_BYTES, position);
+      if (bytesRead === 0) break;
+      position += bytesRead;
+      if (!(await this.#takeEvents(this.#splitter.push(chunk.subarray(0, bytesRead)), answers))) return false;
+    }
+    if (!(await this.#takeEvents(this.#splitter.end(), answers))) return false;
+    if (this.#splitter.messages === 0 && !this.#hasEnvelope) return this.#takeWithoutMessage(answers);
+    return this.#settleUntil(0, answers);
+  }
+
+  /** No line of it begins a message. It may be HL7 in UTF-16, or no HL7: the receiver of messages decides, not we. */
+  async #takeWithoutMessage(answers: AnswerFile): Promise<boolean> {
+    const { size } = await this.#handle.stat();
+    this.#problems.length = 0;
+    if (size > this.#parts.maxMessageBytes) {
+      return this.#takeAsOne(await this.#readPrefix(), new Fault('not-hl7'), answers);
+    }
+    return this.#takeAsOne(await readFile(this.#path), null, answers);
+  }
+
+  async #takeAsOne(bytes: Uint8Array, fault: Fault | null, answers: AnswerFile): Promise<boolean> {
+    this.#handOver({ kind: 'message', bytes }, bytes, fault);
+    return this.#settleUntil(0, answers);
+  }
+
+  /** False = there is no point in going on: a message was not taken, or we are stopping. */
+  async #takeEvents(events: readonly BatchEvent[], answers: AnswerFile): Promise<boolean> {
+    for (const event of events) {
+      if (this.#parts.isStopping()) return false;
+      if (event.kind === 'message') this.#handOver(event, event.bytes, null);
+      else if (event.kind === 'oversize') this.#handOver(event, event.prefix, this.#tooLarge());
+      else this.#pending.push({ event, reply: null, bytes: 0 });
+      if (event.kind === 'header') this.#hasEnvelope = true;
+      if (!(await this.#settleUntil(this.#parts.readAhead - 1, answers))) return false;
+    }
+    return true;
+  }
+
+  #tooLarge(): Fault {
+    return new Fault('frame-too-large', { detail: `limit ${this.#parts.maxMessageBytes} bytes` });
+  }
+
+  #handOver(event: BatchEvent, bytes: Uint8Array, fault: Fault | null): void {
+    this.#handedOver += 1;
+    const origin = `folder ${basename(this.#path)} #${this.#handedOver}`;
+    const reply = this.#parts.intake({ bytes, origin, sender: null, fault, reply: null });
+    // Awaited in its turn; until then a rejection, which intake promised not to give, must not end the process.
+    reply.catch(() => {});
+    this.#pending.push({ event, reply, bytes: bytes.length });
+    this.#pendingBytes += bytes.length;
+  }
+
+  /** Awaits answers until no more than `count` are pending, and not more bytes than one largest message. */
+  async #settleUntil(count: number, answers: AnswerFile): Promise<boolean> {
+    while (this.#pending.length > count || this.#pendingBytes > this.#parts.maxMessageBytes) {
+      const pending = this.#pending.shift();
+      if (pending === undefined) return true;
+      this.#pendingBytes -= pending.bytes;
+      if (!(await this.#settle(pending, answers))) return false;
+    }
+    return true;
+  }
+
+  async #settle({ event, reply }: Pending, answers: AnswerFile): Promise<boolean> {
+    switch (event.kind) {
+      case 'header':
+        await answers.open(event.segment, event.bytes);
+        return true;
+      case 'trailer': {
+        const problem = describeTrailer(event);
+        if (problem !== null) this.#problems.push(problem);
+        await answers.close(event.segment, problem);
+        return true;
+      }
+      case 'stray':
+        this.#problems.push(`${event.lines} lines belong to no message`);
+        return true;
+      default: {
+        const bytes = event.kind === 'message' ? event.bytes : event.prefix;
+        const ack = await reply;
+        const verdict = judge(ack, bytes);
+        if (verdict === 'again') return false;
+        this.#answered += 1;
+        await answers.answer(ack?.bytes ?? null, this.#answered > 1);
+        if (verdict === 'refused' && ack !== null) await this.#refuse(event, ack);
+        return true;
+      }
+    }
+  }
+
+  async #refuse(event: BatchEvent, ack: Ack): Promise<void> {
+    this.#refused += 1;
+    if (event.kind === 'message') {
+      const last = event.bytes.at(-1);
+      await this.#parts.refused.append(event.bytes);
+      if (last !== 0x0d && last !== 0x0a) await this.#parts.refused.append(Buffer.from('\r'));
+    }
+    const errors = parseAck(ack.bytes)?.errors ?? [];
+    const lines = errors.length === 0 ? ['no reason given'] : errors.map((error) => error.text);
+    const text = lines.map((line) => `message ${this.#answered}: ${ack.code}: ${line}\n`).join('');
+    await this.#parts.reasons.append(Buffer.from(text));
+  }
+
+  async #readPrefix(): Promise<Uint8Array> {
+    const prefix = Buffer.alloc(Math.min(PREFIX_BYTES, this.#parts.maxMessageBytes));
+    const { bytesRead } = await this.#handle.read(prefix, 0, prefix.length, 0);
+    return prefix.subarray(0, bytesRead);
+  }
+}
+
+/**
+ * `again` where nobody has custody of the message yet: it could not be stored, the answer says to send the same again,
+ * or there is none although one is due. A file counts as dealt with only where every message has a final answer.
+ */
+function judge(ack: Ack | null, bytes: Uint8Array): 'taken' | 'refused' | 'again' {
+  if (ack === null) return isAnswerOptional(bytes) ? 'taken' : 'again';
+  if (ack.messageId === null) return 'again';
+  if (ack.code === 'AA' || ack.code === 'CA') return 'taken';
+  if (ack.code === 'AE' || ack.code === 'CE') return 'refused';
+  const errors = parseAck(ack.bytes)?.errors ?? [];
+  return errors.some((error) => isPassing(error.applicationCode)) ? 'again' : 'refused';
+}
+
+/** Acknowledgements are never answered; in enhanced mode MSH-15 and MSH-16 say when an answer is due. */
+function isAnswerOptional(bytes: Uint8Array): boolean {
+  try {
+    const { messageCode, acceptAck, applicationAck } = readHeader(bytes);
+    return messageCode === 'ACK' || acceptAck !== '' || applicationAck !== '';
+  } catch {
+    return false;
+  }
+}
+
+function isPassing(code: string): boolean {
+  if (!Object.hasOwn(FAULTS, code)) return false;
+  const { blame } = FAULTS[code as FaultCode];
+  return blame === 'world' || blame === 'engine';
+}

@@ -1,0 +1,271 @@
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type FSWatcher, watch } from 'chokidar';
+import { z } from 'zod';
+import type { Host, SourcePlugin } from '../contracts/plugin.ts';
+import type { Intake, Source } from '../contracts/source.ts';
+import { Draft, isDraftName, reserveName } from './durable-file.ts';
+import { type FileOutcome, takeMessages } from './file-messages.ts';
+import { type PutAwayFolders, putAway } from './put-away.ts';
+import { byAge, StableFileFinder, statOrNull } from './stable-files.ts';
+
+/** How long after a change the folder is looked at, so that a burst of files is one look. */
+const GATHER_MS = 100;
+/** Files in a row without a final answer after which the rest waits too: it is not the file then. */
+const MAX_AGAIN_IN_A_ROW = 3;
+
+const folderName = z.string().regex(/^[^/\\.][^/\\]*$/, 'the name of a folder inside `path`');
+
+const config = z.strictObject({
+  path: z.string().min(1).describe('Folder to watch. One engine a folder.'),
+  patterns: z
+    .array(z.string().min(1))
+    .min(1)
+    .default(['*.hl7', '*.txt', '*.dat'])
+    .describe('Names of the files to take, without regard to case; `*` and `?` stand for any characters and any one.'),
+  poll: z.boolean().default(false).describe('Look for changes instead of being told of them: for network shares.'),
+  pollIntervalMs: z.int().min(10).default(1_000).describe('How often, if `poll` is set.'),
+  stableMs: z
+    .int()
+    .min(0)
+    .default(2_000)
+    .describe('A file is taken once its size and time have not changed for this long.'),
+  rescanMs: z.int().min(100).default(60_000).describe('The whole folder is looked at this often, told or not.'),
+  retryMs: z
+    .int()
+    .min(10)
+    .default(10_000)
+    .describe('Pause before a file whose messages could not be taken is tried again.'),
+  processing: folderName.default('processing').describe('Folder for files that are being taken.'),
+  done: folderName.default('done').describe('Folder for files that were taken, each with its `.ack` beside it.'),
+  failed: folderName.default('failed').describe('Folder for refused messages, with `.reasons.txt` beside them.'),
+  maxMessageBytes: z
+    .int()
+    .min(1_024)
+    .default(16 * 1024 * 1024)
+    .describe('A larger message is refused.'),
+  maxFileBytes: z
+    .int()
+    .min(1_024)
+    .default(1024 * 1024 * 1024)
+    .describe('A larger file is refused whole.'),
+  readAhead: z.int().min(1).max(1_024).default(32).describe('Messages of a file that may wait for their answer.'),
+});
+
+export type FolderSourceConfig = z.output<typeof config>;
+
+/**
+ * Takes messages from files in a folder. A file is claimed by moving it into `processing`, and leaves it when every
+ * message has a final answer: into `done`, or into `failed` if all were refused; of a file that was refused in part, the
+ * refused messages go into `failed` as a file of their own. Files found in `processing` at start are handed over again
+ * from their beginning: the same bytes are the same message, so that repeats nothing.
+ */
+export const folderSource: SourcePlugin<typeof config> = {
+  kind: 'source',
+  name: 'folder',
+  summary: 'Watches a folder for files of HL7 v2 messages or batches and writes their answers beside them.',
+  config,
+  create: (settings, host) => new FolderSource(settings, host),
+};
+
+class FolderSource implements Source {
+  readonly address: string;
+  readonly #settings: FolderSourceConfig;
+  readonly #host: Host;
+  readonly #folder: string;
+  readonly #folders: PutAwayFolders;
+  readonly #finder: StableFileFinder;
+  /** Names in `processing`, in the order in which they are handed over. */
+  #claimed: string[] = [];
+  #retryAt = 0;
+  #watcher: FSWatcher | null = null;
+  #intake: Intake | null = null;
+  #isStopping = false;
+  /** The folder is to be looked at. */
+  #isDue = false;
+  #working: Promise<void> | null = null;
+  #wake: { at: number; cancel: () => void } | null = null;
+
+  constructor(settings: FolderSourceConfig, host: Host) {
+    this.#settings = settings;
+    this.#host = host;
+    this.#folder = host.resolvePath(settings.path);
+    this.#folders = {
+      processing: join(this.#folder, settings.processing),
+      done: join(this.#folder, settings.done),
+      failed: join(this.#folder, settings.failed),
+    };
+    this.#finder = new StableFileFinder(this.#folder, settings.patterns, settings.stableMs);
+    this.address = pathToFileURL(this.#folder).href.replace(/^file:/, 'folder:');
+  }
+
+  async start(intake: Intake): Promise<void> {
+    // The folder itself is not made: a share that is not mounted must be noticed.
+    if (!(await stat(this.#folder)).isDirectory()) throw new Error(`${this.#folder} is not a folder`);
+    for (const made of Object.values(this.#folders)) await mkdir(made, { recursive: true });
+    this.#intake = intake;
+    this.#claimed = await this.#takeUpLeftovers();
+    this.#watcher = await this.#watch();
+    this.#host.log.info('source-started', { channel: this.#host.name, address: this.address });
+    this.#wakeIn(0);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#wake?.cancel();
+    this.#wake = null;
+    const watcher = this.#watcher;
+    this.#watcher = null;
+    await watcher?.close();
+    await this.#working;
+  }
+
+  async #takeUpLeftovers(): Promise<string[]> {
+    const files: { name: string; mtimeMs: number }[] = [];
+    for (const entry of await readdir(this.#folders.processing, { withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const path = join(this.#folders.processing, entry.name);
+      const { size, mtimeMs } = await stat(path);
+      // A draft, or a name that was reserved for a file that never got there: no message is in either.
+      if (isDraftName(entry.name) || size === 0) await rm(path);
+      else files.push({ name: entry.name, mtimeMs });
+    }
+    if (files.length > 0) this.#log('info', 'files-taken-up', { count: files.length });
+    return files.sort(byAge).map((file) => file.name);
+  }
+
+  #watch(): Promise<FSWatcher> {
+    const { poll, pollIntervalMs } = this.#settings;
+    const own = new Set(Object.values(this.#folders));
+    const watcher = watch(this.#folder, {
+      depth: 0,
+      ignoreInitial: true,
+      usePolling: poll,
+      interval: pollIntervalMs,
+      ignored: (path) => own.has(path),
+    });
+    watcher.on('all', () => this.#wakeIn(GATHER_MS));
+    // Without its messages the folder is still looked at every `rescanMs`.
+    watcher.on('error', (error) => this.#log('warn', 'watch-failed', { error: codeOf(error) }));
+    return new Promise((resolve) => watcher.once('ready', () => resolve(watcher)));
+  }
+
+  #wakeIn(delayMs: number): void {
+    const { clock } = this.#host;
+    const at = clock.now() + delayMs;
+    if (this.#isStopping || (this.#wake !== null && this.#wake.at <= at)) return;
+    this.#wake?.cancel();
+    const cancel = clock.wakeAt(at, () => {
+      this.#wake = null;
+      this.#isDue = true;
+      this.#working ??= this.#work().finally(() => {
+        this.#working = null;
+      });
+    });
+    this.#wake = { at, cancel };
+  }
+
+  async #work(): Promise<void> {
+    const { clock } = this.#host;
+    const { rescanMs } = this.#settings;
+    let nextAt: number | null = null;
+    while (this.#isDue && !this.#isStopping) {
+      // Set again by what happens while files are taken.
+      this.#isDue = false;
+      try {
+        nextAt = await this.#claimStable();
+        await this.#takeClaimed();
+      } catch (error) {
+        this.#log('error', 'folder-failed', { error: codeOf(error) });
+      }
+    }
+    const retryAt = this.#claimed.length > 0 ? this.#retryAt : null;
+    const now = clock.now();
+    this.#wakeIn(Math.max(0, Math.min(nextAt ?? now + rescanMs, retryAt ?? now + rescanMs, now + rescanMs) - now));
+  }
+
+  /** Tells when the next file will be stable; null = none waits. */
+  async #claimStable(): Promise<number | null> {
+    const { ready, nextAt } = await this.#finder.look(this.#host.clock.now());
+    for (const name of ready) await this.#claim(name);
+    return nextAt;
+  }
+
+  async #claim(name: string): Promise<void> {
+    if (this.#isStopping) return;
+    const reserved = await reserveName(this.#folders.processing, name, []);
+    try {
+      await rename(join(this.#folder, name), join(this.#folders.processing, reserved));
+      this.#claimed.push(reserved);
+    } catch (error) {
+      await rm(join(this.#folders.processing, reserved));
+      // Somebody took it away again, or may not be moved: it is looked at anew.
+      this.#log('warn', 'claim-failed', { error: codeOf(error) });
+    }
+    this.#finder.forget(name);
+  }
+
+  async #takeClaimed(): Promise<void> {
+    if (this.#host.clock.now() < this.#retryAt) return;
+    const waiting: string[] = [];
+    let againInARow = 0;
+    while (this.#claimed.length > 0 && againInARow < MAX_AGAIN_IN_A_ROW && !this.#isStopping) {
+      const name = this.#claimed.shift() as string;
+      const isFinal = await this.#takeFile(name);
+      againInARow = isFinal ? 0 : againInARow + 1;
+      if (!isFinal) waiting.push(name);
+    }
+    if (waiting.length > 0) this.#retryAt = this.#host.clock.now() + this.#settings.retryMs;
+    this.#claimed = [...waiting, ...this.#claimed];
+  }
+
+  /** True once the file has left `processing`. */
+  async #takeFile(name: string): Promise<boolean> {
+    try {
+      const outcome = await this.#answerFile(name);
+      if (outcome.kind === 'again') {
+        if (!this.#isStopping) this.#log('warn', 'file-again');
+        return false;
+      }
+      for (const problem of outcome.problems) this.#log('warn', 'file-flawed', { detail: problem });
+      if (outcome.refused > 0) this.#log('warn', 'messages-refused', { count: outcome.refused });
+      this.#log('info', 'file-done', { count: outcome.messages });
+      return true;
+    } catch (error) {
+      this.#log('error', 'file-failed', { error: codeOf(error) });
+      // What somebody took away need not be tried again.
+      return (await statOrNull(join(this.#folders.processing, name))) === null;
+    }
+  }
+
+  async #answerFile(name: string): Promise<FileOutcome> {
+    const { maxMessageBytes, maxFileBytes, readAhead } = this.#settings;
+    const { processing } = this.#folders;
+    const drafts = { answers: new Draft(processing), refused: new Draft(processing), reasons: new Draft(processing) };
+    try {
+      const outcome = await takeMessages(join(processing, name), {
+        intake: this.#intake as Intake,
+        maxMessageBytes,
+        maxFileBytes,
+        readAhead,
+        now: () => this.#host.clock.now(),
+        isStopping: () => this.#isStopping,
+        ...drafts,
+      });
+      if (outcome.kind === 'answered') await putAway(name, outcome, this.#folders, drafts);
+      return outcome;
+    } finally {
+      for (const draft of Object.values(drafts)) await draft.discard();
+    }
+  }
+
+  #log(level: 'info' | 'warn' | 'error', event: string, fields = {}): void {
+    // Names of files may hold what must not be in a log; the journal has them.
+    this.#host.log[level](event, { channel: this.#host.name, ...fields });
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? (error instanceof Error ? error.name : 'unknown');
+}

@@ -1,0 +1,49 @@
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Draft, reserveName, syncFolders } from './durable-file.ts';
+import type { FileOutcome } from './file-messages.ts';
+
+const ANSWERS = '.ack';
+const REASONS = '.reasons.txt';
+const COMPANIONS = [ANSWERS, REASONS];
+
+export interface PutAwayFolders {
+  readonly processing: string;
+  readonly done: string;
+  readonly failed: string;
+}
+
+export interface PutAwayDrafts {
+  readonly answers: Draft;
+  readonly refused: Draft;
+  readonly reasons: Draft;
+}
+
+/**
+ * Writes what belongs beside a file that was answered, and moves the file itself last: whatever ends the process before
+ * that, the file is still in `processing` and is handed over again. Never writes over a file of another.
+ */
+export async function putAway(
+  name: string,
+  outcome: Extract<FileOutcome, { kind: 'answered' }>,
+  folders: PutAwayFolders,
+  drafts: PutAwayDrafts,
+): Promise<void> {
+  const { messages, refused, problems } = outcome;
+  const { processing, done, failed } = folders;
+  const isRefused = refused > 0 && refused === messages;
+  if (refused > 0) await drafts.reasons.append(Buffer.from(problems.map((problem) => `file: ${problem}\n`).join('')));
+  if (refused > 0 && !isRefused) {
+    const apart = await reserveName(failed, name, COMPANIONS);
+    // Messages that were too large to be kept leave nothing but their reason.
+    if (drafts.refused.isEmpty) await rm(join(failed, apart));
+    else await drafts.refused.publish(join(failed, apart));
+    await drafts.reasons.publish(join(failed, apart + REASONS));
+  }
+  const folder = isRefused ? failed : done;
+  const kept = await reserveName(folder, name, COMPANIONS);
+  if (isRefused) await drafts.reasons.publish(join(folder, kept + REASONS));
+  await drafts.answers.publish(join(folder, kept + ANSWERS));
+  await rename(join(processing, name), join(folder, kept));
+  await syncFolders([done, failed, processing]);
+}
