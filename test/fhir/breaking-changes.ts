@@ -75,6 +75,7 @@ export const BREAKING_CHANGES: readonly BreakingChange[] = [
   ['panel', 'component[2].valueInteger', exactNumber('1.0'), 'format'],
   ['panel', 'component[2].valueInteger', 2 ** 31, 'format'],
   ['panel', 'component[5].valueSampledData.dimensions', 0, 'format'],
+  ['panel', 'component[5].valueSampledData.dimensions', exactNumber('0'), 'format'],
   ['observation', 'valueQuantity.value', Number.NaN, 'format'],
   ['patient', 'photo[0].size', -1, 'format'],
   ['patient', 'photo[0].data', 'aGVqIQ=', 'format'],

@@ -4,7 +4,7 @@ import { checkResource } from '../../src/fhir/check-resource.ts';
 import { exactNumber } from '../../src/fhir/json.ts';
 import { RESOURCE_TYPES, shapeOf } from '../../src/fhir/r4-shape.ts';
 import { RESOURCE_RULES } from '../../src/fhir/resource-issue.ts';
-import { BREAKING_CHANGES, type BreakingChange } from './breaking-changes.ts';
+import { BREAKING_CHANGES } from './breaking-changes.ts';
 import { at, change, pathsOf } from './change.ts';
 import { VALID_RESOURCES } from './valid-resources.ts';
 
@@ -15,11 +15,12 @@ describe('checkResource', () => {
     expect(checkResource(JSON.parse(JSON.stringify(resource)))).toEqual([]);
   });
 
-  it.each(BREAKING_CHANGES)('reports one change: %s at %s = %j → %s', (...row: BreakingChange) => {
-    const [name, path, value, rule, where = path] = row;
-    const issues = checkResource(change(VALID_RESOURCES[name], path, value));
-    expect(issues.map((issue) => `${issue.rule} ${issue.path}`)).toContain(`${rule} ${where}`);
-  });
+  for (const [name, path, value, rule, where = path] of BREAKING_CHANGES) {
+    it(`reports one change: ${name} at ${path} = ${JSON.stringify(value)} → ${rule}`, () => {
+      const issues = checkResource(change(VALID_RESOURCES[name], path, value));
+      expect(issues.map((issue) => `${issue.rule} ${issue.path}`)).toContain(`${rule} ${where}`);
+    });
+  }
 
   it('reports every required element that is taken away, wherever it is', () => {
     let removed = 0;
@@ -76,7 +77,12 @@ describe('checkResource', () => {
       'subject',
       { reference: 'https://example.org/x' },
     ],
-    ['a reference to the container', 'observation', 'contained[0].parent', { reference: '#analyser' }],
+    [
+      'a period whose day, west of us, has not ended',
+      'encounter',
+      'period',
+      { start: '2024-01-02T09:00:00Z', end: '2024-01-01' },
+    ],
     [
       'an extension of a primitive instead of the value',
       'patient',
@@ -113,7 +119,19 @@ describe('checkResource', () => {
     expect(wrong.map((issue) => `${issue.rule} ${issue.path}`)).toEqual(['ref-1 performer[2]']);
   });
 
-  it('keeps the contained resources of two entries apart', () => {
+  it('takes a link to the container for a link, and not one to itself', () => {
+    const { observation } = VALID_RESOURCES;
+    const part = { resourceType: 'Observation', id: 'part', status: 'final', code: { text: 'x' } };
+    const withPart = (hasMember: string) => ({
+      ...observation,
+      device: undefined,
+      contained: [{ ...part, hasMember: [{ reference: hasMember }] }],
+    });
+    expect(checkResource(withPart('#'))).toEqual([]);
+    expect(checkResource(withPart('#part')).map((issue) => issue.rule)).toEqual(['dom-3']);
+  });
+
+  it('keeps the contained resources of two entries, and of what follows them, apart', () => {
     const { observation } = VALID_RESOURCES;
     const entry = (resource: object, id: string) => ({
       resource: { ...resource, id },
@@ -128,6 +146,9 @@ describe('checkResource', () => {
     expect(checkResource(bundle).map((issue) => `${issue.rule} ${issue.path}`)).toEqual([
       'ref-1 entry[1].resource.device',
     ]);
+    const signature = { type: [{ code: 'x' }], when: '2024-01-01T00:00:00Z', who: { reference: '#analyser' } };
+    const signed = checkResource({ ...bundle, entry: [entry(observation, 'a')], signature });
+    expect(signed.map((issue) => `${issue.rule} ${issue.path}`)).toEqual(['ref-1 signature.who']);
   });
 
   it('ends on what has no end, and lists at most 100 issues', () => {
