@@ -18,6 +18,7 @@ import { readMappingFiles } from '../src/mapping/load.ts';
 import type { ExplainingMapper } from '../src/mapping/mapper.ts';
 import { YamlNode } from '../src/mapping/yaml-node.ts';
 import type { Conversation, ConversationInput } from '../src/simulators/conversation.ts';
+import { mllpSource } from '../src/sources/mllp.ts';
 import { covidbevisTarget } from '../src/targets/covidbevis.ts';
 import { folderTarget } from '../src/targets/folder.ts';
 import { partyConfig } from '../src/targets/parties.ts';
@@ -59,7 +60,7 @@ export async function loadSetup(): Promise<ConversationSetup> {
       file: join(root, 'fixtures/sluss.yaml'),
       env: { SLUSS_HOME: home },
       party: partyConfig,
-      plugins: [covidbevisTarget, folderTarget, takeAnySource('mllp'), takeAnySource('folder')],
+      plugins: [covidbevisTarget, folderTarget, mllpSource, takeAnySource('folder')],
       importPlugin: () => Promise.reject(new Error('no outside plugins here')),
       makeSecret: null,
     });

@@ -32,7 +32,7 @@ describe('the conversations together', () => {
     for (const { about } of conversations) expect(about).toMatch(/^[\p{Lu}].{15,}\.$/u);
   });
 
-  test('have no control id or result in common, so that one engine can take them all', async () => {
+  test('have no control id in common, so that one engine can take them all', async () => {
     const seen = new Map<string, string>();
     for (const { name, channel, inputs } of conversations) {
       for (const id of new Set(inputs.flatMap(({ bytes }) => findControlIds(bytes)))) {

@@ -1,6 +1,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { FAULTS } from '../src/contracts/fault.ts';
+import type { StoredMessage } from '../src/contracts/journal.ts';
 import { readHeader } from '../src/hl7/header.ts';
 import { parseAck } from '../src/hl7/parse-ack.ts';
 import { cutInput, loadSetup, openChannel } from './conversation.ts';
@@ -24,12 +26,7 @@ describe.runIf(files.length > 0)('public messages', () => {
           messages += 1;
           const { ack, admitted } = await channel.takeIn(bytes, origin);
           const message = await channel.journal.readMessage(admitted.messageId);
-          const reasons = [
-            ...(message?.faults ?? []).map(({ code, at }) =>
-              at === null ? code : `${code} at ${at.replaceAll(/\[\d+\]/g, '')}`,
-            ),
-            ...(message?.skipped ?? []).map(({ reason }) => reason),
-          ];
+          const reasons = message === null ? [] : listReasons(message);
           // The state an incoming acknowledgement gets, and nothing but that, stays unanswered.
           const isAcknowledgement = isAck(bytes);
           expect(ack === null, origin).toBe(isAcknowledgement);
@@ -57,6 +54,16 @@ function cutFile(file: string, isFile: boolean) {
   const bytes = readFileSync(join(CORPUS, file));
   const cut = cutInput({ file, bytes }, isFile);
   return cut.length > 0 ? cut : [{ origin: file, bytes }];
+}
+
+/** Why a message ended as it did, what refuses it first. */
+function listReasons({ faults, skipped }: StoredMessage): string[] {
+  const theirs = faults.filter(({ code }) => FAULTS[code].blame === 'message');
+  const others = faults.filter(({ code }) => FAULTS[code].blame !== 'message');
+  const named = [...theirs, ...others].map(({ code, at }) =>
+    at === null ? code : `${code} at ${at.replaceAll(/\[\d+\]/g, '')}`,
+  );
+  return [...named, ...skipped.map(({ reason }) => reason)];
 }
 
 function isAck(bytes: Uint8Array): boolean {

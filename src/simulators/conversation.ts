@@ -35,9 +35,16 @@ export interface ExpectedConversation {
   readonly messages: readonly ExpectedMessage[];
   /** In the order they were admitted. */
   readonly deliveries: readonly ExpectedDelivery[];
+  /**
+   * A later message calls off a delivery of an earlier one, which must not have left by then: an engine that sends at
+   * once comes to another end.
+   */
+  readonly needsWaiting: boolean;
 }
 
 export interface ExpectedMessage {
+  /** Its number in this conversation, from 1. */
+  readonly message: number;
   readonly state: MessageState;
   readonly faults: readonly { readonly code: FaultCode; readonly at: string | null }[];
   readonly skipped: readonly { readonly reason: string; readonly at: string | null }[];
@@ -85,7 +92,13 @@ function readExpected(folder: string, files: readonly string[]): ExpectedConvers
     readonly messages: readonly ExpectedMessage[];
   };
   const deliveries = JSON.parse(readText(join(folder, 'sent.json'))) as readonly ExpectedDelivery[];
-  return { answers: record.answers.map(({ answer }) => answer), messages: record.messages, deliveries };
+  const last = Math.max(...record.messages.map(({ message }) => message));
+  return {
+    answers: record.answers.map(({ answer }) => answer),
+    messages: record.messages,
+    deliveries,
+    needsWaiting: deliveries.some(({ state, message }) => state === 'cancelled' && message < last),
+  };
 }
 
 function readText(path: string): string {
