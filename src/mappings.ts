@@ -11,7 +11,7 @@ import { type CompileSetup, compileMappings } from './mapping/compile.ts';
 import { readMappingFiles } from './mapping/load.ts';
 import type { ExplainingMapper } from './mapping/mapper.ts';
 import { formatProblem, type Problem } from './mapping/problem.ts';
-import { YamlNode } from './mapping/yaml-node.ts';
+import { type SourceFile, YamlNode } from './mapping/yaml-node.ts';
 
 /** An editor writes a file in several steps; the folder has to be quiet this long before it is read. */
 const QUIET_MS = 300;
@@ -20,9 +20,11 @@ export interface LoadedMappings {
   /** null where there are problems. */
   readonly mapper: ExplainingMapper | null;
   readonly problems: readonly ConfigProblem[];
+  /** Cases of the files that end otherwise than they say; they stop nothing. */
+  failedCases(): readonly ConfigProblem[];
 }
 
-/** Reads the mapping files of a configuration from the disk, and checks them with their own cases. Never throws. */
+/** Reads the mapping files of a configuration from the disk. Never throws. */
 export type LoadMappings = () => LoadedMappings;
 
 export function createMappingLoader(
@@ -58,16 +60,31 @@ export function createMappingLoader(
   });
   return () => {
     try {
-      const { mapper, problems, channels } = compileMappings(readMappingFiles(configuration.mappings, from), setup);
-      if (mapper === null) return { mapper: null, problems: problems.map(locate) };
-      const failed = [...channels.values()].flatMap(({ mappings }) => mappings.flatMap((mapping) => runCases(mapping)));
-      const unique = [...new Map(failed.map((problem) => [formatProblem(problem), problem])).values()];
-      return unique.length === 0 ? { mapper, problems: [] } : { mapper: null, problems: unique.map(locate) };
+      const files = readMappingFiles(configuration.mappings, from);
+      const { mapper, problems } = compileMappings(files, setup);
+      return { mapper, problems: problems.map(locate), failedCases: () => failedCases(files, setup).map(locate) };
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      return { mapper: null, problems: [{ file: configuration.file, line: null, column: null, text }] };
+      const problem = { file: configuration.file, line: null, column: null, text };
+      return { mapper: null, problems: [problem], failedCases: () => [] };
     }
   };
+}
+
+/** A file's cases speak of its mapping as it stands there, so they are run without what channels put over it. */
+function failedCases(files: readonly SourceFile[], setup: CompileSetup): Problem[] {
+  const plain: CompileSetup['channels'][number] = {
+    name: 'cases',
+    mappings: [...new Set(setup.channels.flatMap(({ mappings }) => mappings))],
+    parties: setup.parties.map(({ id }) => id),
+    charset: { default: null, force: null },
+    zone: null,
+    overrides: null,
+    node: null,
+  };
+  const { channels } = compileMappings(files, { ...setup, channels: [plain] });
+  const failed = [...channels.values()].flatMap(({ mappings }) => mappings.flatMap((mapping) => runCases(mapping)));
+  return [...new Map(failed.map((problem) => [formatProblem(problem), problem])).values()];
 }
 
 /** Puts new mappings in force when their files change, and leaves the old ones where the new have mistakes. */

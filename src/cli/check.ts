@@ -56,8 +56,9 @@ function examineAssembly(assembly: Assembly): Report {
     if (daysLeft < SOON_DAYS) warnings.push(`party ${party.id}: its certificate ends in ${counted(daysLeft, 'day')}`);
     found.push(`certificate     ${party.id}, ${counted(daysLeft, 'day')} left`);
   }
-  const { mapper, problems } = loadMappings();
+  const { mapper, problems, failedCases } = loadMappings();
   errors.push(...problems.map(showProblem));
+  warnings.push(...failedCases().map(showProblem));
   if (mapper !== null) found.push(`mappings        version ${mapper.version}`);
   return { errors, warnings, found };
 }

@@ -114,7 +114,7 @@ export function createEngine(parts: EngineParts): Engine {
     taking = true;
     for (const channel of channels) {
       await channel.source.start(takeFrom(channel));
-      log.info('channel-open', { channel: channel.name, address: channel.source.address });
+      log.debug('channel-open', { channel: channel.name, address: channel.source.address });
     }
     ready = true;
     log.info('engine-started', { version: parts.version });
