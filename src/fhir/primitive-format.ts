@@ -12,7 +12,7 @@ const ID = /^[A-Za-z0-9\-.]{1,64}$/;
 const UUID = /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const OID = /^urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+$/;
 const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f]/;
-const MIME_TYPE = /^[A-Za-z0-9!#$&^_.+-]+\/[A-Za-z0-9!#$&^_.+-]+(?:\s?;\s?\S+)*$/;
+const MIME_TYPE = /^[A-Za-z0-9!#$&^_.+-]+\/[A-Za-z0-9!#$&^_.+-]+(?:\s?;\s?[^\s;]+)*$/;
 const CURRENCY = /^[A-Z]{3}$/;
 
 /**

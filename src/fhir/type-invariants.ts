@@ -125,7 +125,7 @@ function checkNarrative(inspection: Inspection, { div }: JsonObject): void {
   const isDiv = /^<div[\s/>]/.test(opening) && (text.endsWith('</div>') || text === opening);
   if (!isDiv || !opening.includes('"http://www.w3.org/1999/xhtml"') || BARRED_XHTML.test(text)) {
     report(inspection, 'txt-1', null, 'div');
-  } else if (!/<img\b/.test(text) && text.replace(/<[^>]*>/g, '').trim() === '') {
+  } else if (!/<img\b/.test(text) && text.replace(/<[^<>]*>/g, '').trim() === '') {
     report(inspection, 'txt-2', null, 'div');
   }
 }

@@ -166,6 +166,17 @@ describe('checkResource', () => {
     expect(checkResource({ ...VALID_RESOURCES.binary, data: `${data}*AAA` })).toHaveLength(1);
   });
 
+  it.each([
+    ['patient', 'photo[0].contentType', `a/b${';x'.repeat(100_000)} `],
+    ['observation', 'text.div', `<div xmlns="http://www.w3.org/1999/xhtml">${'<'.repeat(500_000)}</div>`],
+    ['observation', 'code.coding[0].code', `${'a '.repeat(300_000)} `],
+    ['observation', 'subject.reference', `http://${'/A/'.repeat(200_000)}`],
+    ['observation', 'effectiveDateTime', '2'.repeat(500_000)],
+  ] as const)('is done at once with a long text that nearly fits: %s.%s', (name, path, value) => {
+    // A form that is tried in more than one way would not come to an end here.
+    expect(checkResource(change(VALID_RESOURCES[name], path, value)).length).toBeLessThan(3);
+  });
+
   it('never throws and never repeats a value, whatever is planted where', () => {
     const planted = fc.constantFrom<unknown>(
       MARKER,
