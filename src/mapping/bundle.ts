@@ -2,7 +2,7 @@ import { deriveKey } from '../fhir/identifier.ts';
 import { findGroups, type Group, isGroupName } from '../hl7/group.ts';
 import { type Cell, PathError, parsePath, type Path, selectSegments } from '../hl7/path.ts';
 import { keepProblem } from './problem.ts';
-import { compilePart, compileRule } from './rule.ts';
+import { compilePart, compileRule, compileSet } from './rule.ts';
 import { Found, foundText, type References, type Scope } from './scope.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import { compileWhen } from './when.ts';
@@ -38,11 +38,17 @@ interface Instance {
 }
 
 /**
- * Compiles `bundle:`, a list of entries, to a transaction Bundle: resources under derived ids, references between them,
+ * Compiles `bundle:`, a list of entries, and `head:`, elements of the Bundle itself, to a transaction Bundle: resources under derived ids, references between them,
  * equal ones merged. @throws ProblemError
  * @see FHIR R4 http.html#transaction
  */
-export function compileBundle(node: YamlNode, around: Surroundings, secret: Uint8Array): Evaluate {
+export function compileBundle(
+  node: YamlNode,
+  head: YamlNode | null,
+  around: Surroundings,
+  secret: Uint8Array,
+): Evaluate {
+  const makeHead = head === null ? null : compileSet(head, around);
   const specs = node.items().flatMap((item) => keepProblem(around.problems, () => [compileEntry(item, around)], []));
   const byName = new Map(specs.map((spec) => [spec.name, spec]));
   return (scope) => {
@@ -51,8 +57,10 @@ export function compileBundle(node: YamlNode, around: Surroundings, secret: Uint
     for (const spec of specs) run.open(spec, outer);
     const entries = run.makeEntries();
     if (entries.length === 0) return null;
-    const body = makeBundle(entries.map(({ entry }) => entry));
-    if (entries.some(({ isVolatile }) => isVolatile))
+    const elements = makeHead?.(scope)?.value as object | undefined;
+    const entry = entries.map((one) => one.entry);
+    const body = { resourceType: 'Bundle', ...elements, type: 'transaction', entry };
+    if (elements !== undefined || entries.some(({ isVolatile }) => isVolatile))
       lasting.set(
         body,
         entries.flatMap(({ entry, isVolatile }) => (isVolatile ? [] : [entry])),
@@ -67,10 +75,6 @@ const lasting = new WeakMap<object, unknown>();
 /** A body without what differs from message to message though the results are the same. */
 export function lastingPart(body: unknown): unknown {
   return (typeof body === 'object' && body !== null ? lasting.get(body) : undefined) ?? body;
-}
-
-function makeBundle(entry: readonly object[]): object {
-  return { resourceType: 'Bundle', type: 'transaction', entry };
 }
 
 /** Names of the entries of a `bundle:`, as `ref` may use them. */

@@ -144,7 +144,7 @@ function mappingSetup(
     resources: parts.resources,
     datatypes: parts.datatypes,
     problems,
-    operations: setup.operations,
+    operations: channel === null ? null : setup.operations,
     parties: setup.parties,
     permitted: channel?.parties ?? [],
     overrides: channel?.overrides ?? null,

@@ -15,7 +15,10 @@ import { type Found, foundText, type Run } from './scope.ts';
 import type { Table } from './table.ts';
 import { readEncapsulated } from './values/attachment.ts';
 import { partReader, readCodeableConcept, systemUri } from './values/coded.ts';
+import { readContactPoint } from './values/contact-point.ts';
+import { readAuthority, readEntityAuthority } from './values/identifier-system.ts';
 import { makeQuantity, readNumber } from './values/quantity.ts';
+import { readReferenceRange } from './values/reference-range.ts';
 
 /** Options a rule may give beside `as`. */
 export interface ConversionOptions {
@@ -80,6 +83,22 @@ export const CONVERSIONS = {
   codingSystem: (found, run, options) => systemUri(firstPart(found, run), options.systems),
   /** Number with `unit:`; nothing where it is no number. */
   Quantity: (found, run, options) => makeQuantity(firstPart(found, run), options, run, null),
+  /** XTN, TN. */
+  ContactPoint: (found, run) => readContactPoint(found, run, null),
+  /** XTN, TN of a field that means home, or work, where XTN.2 says nothing else. */
+  HomeContactPoint: (found, run) => readContactPoint(found, run, 'home'),
+  WorkContactPoint: (found, run) => readContactPoint(found, run, 'work'),
+  /** Text of a reference range, with its limits where it reads as two numbers; `unit:` for them. */
+  ReferenceRange: (found, run, options) => readReferenceRange(found, run, options),
+  /** URI of an authority at component level (CX.4, XCN.9, XON.6). */
+  IdentifierSystem: (found, run, options) => readAuthority(found, run, options.systems),
+  /** URI of the authority of a whole EI. */
+  EntityIdentifierSystem: (found, run, options) => readEntityAuthority(found, run, options.systems),
+  /** As `dateTime` where there is a time to the minute, since FHIR's instant needs one; else nothing. */
+  looseInstant: (found, run, options, where) => {
+    const text = keepOrWarn(found, run, where, convertDateTime(found, run, options));
+    return text?.includes('T') ? text : null;
+  },
   /** ED. */
   Attachment: (found, run) => readEncapsulated(found, run),
   /** As `dateTime`; what is none, or a time the clock change skips, is nothing, with a warning. */

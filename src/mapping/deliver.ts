@@ -20,15 +20,14 @@ export interface Deliver {
   readonly followUps: readonly Deliver[];
 }
 
-function compileBody(
-  node: YamlNode,
-  body: YamlNode | null,
-  bundle: YamlNode | null,
-  around: Surroundings,
-  setup: MappingSetup,
-): Evaluate {
+const KEYS = ['to', 'when', 'notBefore', 'notAfter', 'body', 'bundle', 'head', 'then', 'optional', 'because'] as const;
+
+type DeliverKeys = ReadonlyMap<(typeof KEYS)[number], YamlNode>;
+
+function compileBody(node: YamlNode, keys: DeliverKeys, around: Surroundings, setup: MappingSetup): Evaluate {
+  const [body = null, bundle = null] = [keys.get('body'), keys.get('bundle')];
   if (body !== null && bundle !== null) bundle.fail('A delivery has either body or bundle');
-  if (bundle !== null) return compileBundle(bundle, around, setup.secret);
+  if (bundle !== null) return compileBundle(bundle, keys.get('head') ?? null, around, setup.secret);
   return compileRule(body ?? node.fail('A delivery needs body: … or bundle: …'), around);
 }
 
@@ -38,14 +37,25 @@ export function compileDeliveries(node: YamlNode, around: Surroundings, setup: M
 }
 
 function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSetup): Deliver[] {
-  const keys = node.keys(['to', 'when', 'notBefore', 'notAfter', 'body', 'bundle', 'then', 'optional', 'because']);
+  const keys = node.keys([
+    'to',
+    'when',
+    'notBefore',
+    'notAfter',
+    'body',
+    'bundle',
+    'head',
+    'then',
+    'optional',
+    'because',
+  ]);
   const to = keys.get('to') ?? node.fail('to: target/operation is needed');
   const [target = '', operation = ''] = to.text('target/operation').split('/');
-  const operations = setup.operations[target];
+  const operations = setup.operations === null ? [operation] : setup.operations[target];
   const isOptional = keys.get('optional')?.flag() ?? false;
   if (operations === undefined) {
     if (isOptional) return [];
-    return to.fail(`No target "${target}" is configured`, suggest(target, Object.keys(setup.operations)));
+    return to.fail(`No target "${target}" is configured`, suggest(target, Object.keys(setup.operations ?? {})));
   }
   if (!operations.includes(operation))
     to.fail(
@@ -65,7 +75,7 @@ function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSet
       holds: when === undefined ? null : compileWhen(when, around.variables),
       notBefore: schedule('notBefore'),
       notAfter: schedule('notAfter'),
-      body: compileBody(node, keys.get('body') ?? null, keys.get('bundle') ?? null, around, setup),
+      body: compileBody(node, keys, around, setup),
       where: node.where,
       followUps: then === undefined ? [] : compileDeliveries(then, around, setup),
     },

@@ -25,6 +25,7 @@ export function compileFrom(node: YamlNode, keys: RuleKeys, around: Surroundings
   const source = sources[0] as Source;
   const convert = compileConversion(node, keys, around);
   const separator = keys.get('split')?.text() ?? null;
+  const joint = keys.get('join')?.text() ?? null;
   const where = node.where;
   const evaluate: Evaluate = (scope) => {
     if (!isAll) {
@@ -39,7 +40,8 @@ export function compileFrom(node: YamlNode, keys: RuleKeys, around: Surroundings
         values.push(...made.value.split(separator).filter((part) => part !== ''));
       else values.push(made.value);
     }
-    return Found.made(values);
+    if (joint === null) return Found.made(values);
+    return values.length === 0 ? null : Found.made(values.join(joint));
   };
   return { evaluate: withTrail(evaluate, where), source };
 }

@@ -1,5 +1,5 @@
 import { Fault } from '../contracts/fault.ts';
-import { readPart } from '../hl7/path.ts';
+import { partOfCell, readPart } from '../hl7/path.ts';
 import { suggest } from './problem.ts';
 import { Found, foundText, type Scope, textOf } from './scope.ts';
 import type { LookupKey, Table } from './table.ts';
@@ -50,7 +50,16 @@ export function compileLookup(
 /** A whole field is asked for by both its codings (CWE.1/3 and CWE.4/6), anything else by its text. */
 function lookupKeys(found: Found, scope: Scope): LookupKey[] {
   const { cell } = found;
-  if (cell === null || cell.component !== null) return [{ code: foundText(found, scope.run).trim(), system: '' }];
+  if (cell === null) return [{ code: foundText(found, scope.run).trim(), system: '' }];
+  if (cell.component !== null) {
+    // A component with sub-components (an authority) is asked for whole, by its universal id and by its namespace.
+    const whole = { code: foundText(found, scope.run).trim(), system: '' };
+    if (cell.subcomponent !== null) return [whole];
+    const parts = [2, 1]
+      .map((number) => partOfCell(cell, number, null, scope.run.message).raw)
+      .filter((raw) => raw !== '');
+    return [whole, ...parts.map((raw) => ({ code: textOf({ ...cell, raw }, scope.run).trim(), system: '' }))];
+  }
   const part = (component: number) => {
     const raw = readPart(cell.raw, component, null, scope.run.message);
     return raw === '' ? '' : textOf({ ...cell, raw }, scope.run).trim();

@@ -11,7 +11,7 @@ import { keepProblem, suggest } from './problem.ts';
 import { compilePart } from './rule.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import { compileWhen } from './when.ts';
-import { foundText, type PartyFacts, type Run, type Scope } from './scope.ts';
+import { Found, foundText, type PartyFacts, type Run, type Scope } from './scope.ts';
 import type { MappingSetup } from './setup.ts';
 import type { TrailEntry } from './trail.ts';
 import type { YamlNode } from './yaml-node.ts';
@@ -101,11 +101,17 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     if (!known.includes(key))
       setup.problems.push(keyNode.problem(`The mapping ${name} has no setting "${key}"`, suggest(key, known)));
   }
-  const partyNode = overrides.get('party')?.value ?? keys.get('party') ?? root;
-  const party = attempt(
-    () => (partyNode === root ? root.fail('A mapping needs party: …') : compilePart(partyNode, around)),
-    nothing,
-  );
+  const partyNode = overrides.get('party')?.value ?? keys.get('party') ?? null;
+  const [only, ...more] = setup.permitted;
+  const party = attempt(() => {
+    if (partyNode !== null) return compilePart(partyNode, around);
+    if (more.length > 0)
+      root.fail(
+        'The mapping does not say for which party, and its channel has several',
+        'with: { party: … } in the channel',
+      );
+    return (): Found | null => (only === undefined ? null : Found.made(only));
+  }, nothing);
   const ignore = compileReasons(keys.get('ignore') ?? null, around);
   const skip = compileReasons(keys.get('skip') ?? null, around);
   const lane = attempt(() => compileParts(need('lane'), around), []);
@@ -117,7 +123,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
 
   const readParty = (scope: Scope): PartyFacts => {
     const found = party(scope);
-    const where = partyNode.where;
+    const where = partyNode?.where ?? root.where;
     if (found === null) throw new Fault('party-unknown', { where });
     const id = foundText(found, scope.run).trim();
     const facts = setup.parties.find((one) => one.id === id || one.organisationNumber === id);

@@ -19,8 +19,9 @@ export function compileReference(node: YamlNode, keys: RuleKeys, around: Surroun
     return {
       source: null,
       evaluate: withTrail((scope) => {
-        const [url] = scope.bundle?.find(entry, scope) ?? [];
-        return url === undefined ? null : Found.made({ reference: url });
+        const [url, ...others] = scope.bundle?.find(entry, scope) ?? [];
+        // Which of several is meant nobody can tell, so none is named.
+        return url === undefined || others.length > 0 ? null : Found.made({ reference: url });
       }, where),
     };
   }

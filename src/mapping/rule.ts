@@ -10,7 +10,7 @@ import { compileText } from './text.ts';
 import { compileWhen } from './when.ts';
 import type { YamlNode } from './yaml-node.ts';
 
-const SOURCES = ['from', 'all', 'value', 'text', 'set', 'include', 'call', 'ref', 'refs'] as const;
+const SOURCES = ['from', 'all', 'value', 'text', 'set', 'include', 'call', 'ref', 'refs', 'first'] as const;
 const RULE_KEYS = [
   ...SOURCES,
   'of',
@@ -23,6 +23,7 @@ const RULE_KEYS = [
   'onMiss',
   'default',
   'split',
+  'join',
   'when',
   'required',
   'because',
@@ -34,7 +35,7 @@ const ELEMENT_NAME = /^_?[a-z][A-Za-z0-9]*(\[x\])?$/;
 
 /**
  * Compiles a rule: a plain value stands for itself, a list makes a list of what its rules make, a map is a rule with
- * exactly one of from, all, value, text, set, include, call, ref and refs. What is wrong inside a `set` is noted and the rest goes on.
+ * exactly one of from, all, value, text, set, include, call, ref, refs and first. What is wrong inside a `set` is noted and the rest goes on.
  * @throws ProblemError
  */
 export function compileRule(node: YamlNode, around: Surroundings): Evaluate {
@@ -118,6 +119,8 @@ function compileValue(node: YamlNode, keys: RuleKeys, around: Surroundings): Mad
   if (set !== undefined) return { evaluate: compileSet(set, around), source: null };
   const include = keys.get('include');
   if (include !== undefined) return { evaluate: compileInclude(include, around), source: null };
+  const first = keys.get('first');
+  if (first !== undefined) return { evaluate: compileFirst(first, around), source: null };
   const text = keys.get('text');
   if (text !== undefined) return { evaluate: withTrail(compileText(text, around.variables), text.where), source: null };
   const value = keys.get('value');
@@ -129,6 +132,18 @@ function compileValue(node: YamlNode, keys: RuleKeys, around: Surroundings): Mad
   const call = keys.get('call');
   if (call !== undefined) return compileCall(call, keys, around);
   return compileFrom(node, keys, around);
+}
+
+/** `first:` several rules for one element: the first that makes something. */
+function compileFirst(node: YamlNode, around: Surroundings): Evaluate {
+  const rules = node.items().map((item) => compileRule(item, around));
+  return (scope) => {
+    for (const rule of rules) {
+      const found = rule(scope);
+      if (!isNothing(found)) return found;
+    }
+    return null;
+  };
 }
 
 function compileInclude(node: YamlNode, around: Surroundings): Evaluate {
@@ -170,7 +185,7 @@ export function compileSet(
     if (value.isNull && overrides.has(name)) continue;
     try {
       if (!ELEMENT_NAME.test(name)) keyNode.fail(`"${name}" is not an element’s name`);
-      elements.push({ name, evaluate: compileRule(value, around), isLiteral: value.isScalar });
+      elements.push({ name, evaluate: compileRule(value, around), isLiteral: isLiteral(value) });
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       around.problems.push(error.problem);
@@ -190,6 +205,18 @@ export function compileSet(
     }
     return isEmpty ? null : Found.made(made);
   };
+}
+
+/** True of a rule that says the same whatever the message holds. */
+function isLiteral(node: YamlNode): boolean {
+  if (node.isScalar) return true;
+  if (node.isList) return node.items().every(isLiteral);
+  if (!node.isMap) return false;
+  const entries = node.entries();
+  if (entries.has('when')) return false;
+  const set = entries.get('set')?.value;
+  if (set?.isMap) return [...set.entries().values()].every(({ value }) => isLiteral(value));
+  return entries.has('value');
 }
 
 function setElement(made: Record<string, unknown>, name: string, value: unknown): void {

@@ -9,8 +9,8 @@ export interface MappingSetup {
   readonly resources: ReadonlyMap<string, YamlNode>;
   readonly datatypes: ReadonlyMap<string, YamlNode>;
   readonly problems: Problem[];
-  /** Names of targets with the names of their operations. */
-  readonly operations: Readonly<Record<string, readonly string[]>>;
+  /** Names of targets with the names of their operations; null = any will do, because no channel uses the mapping. */
+  readonly operations: Readonly<Record<string, readonly string[]>> | null;
   readonly parties: readonly PartyFacts[];
   /** Ids of those the channel may speak for. */
   readonly permitted: readonly string[];

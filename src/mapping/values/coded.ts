@@ -1,4 +1,4 @@
-import { readPart } from '../../hl7/path.ts';
+import { partOfCell, readPart } from '../../hl7/path.ts';
 import { type Found, foundText, type Run } from '../scope.ts';
 import type { Table } from '../table.ts';
 
@@ -36,9 +36,13 @@ export function readCodeableConcept(found: Found, run: Run, systems: Table | nul
 export function partReader(found: Found, run: Run): (component: number, subcomponent?: number) => string {
   const { cell } = found;
   if (cell === null) return (component) => (component === 1 ? foundText(found, run).trim() : '');
-  if (cell.component !== null) return (component) => (component === 1 ? foundText(found, run).trim() : '');
+  if (cell.subcomponent !== null) return (component) => (component === 1 ? foundText(found, run).trim() : '');
   return (component, subcomponent) => {
-    const raw = readPart(cell.raw, component, subcomponent ?? null, run.message);
+    // Of a component its sub-components are the parts: HL7 nests one level by another delimiter.
+    const raw =
+      cell.component === null
+        ? readPart(cell.raw, component, subcomponent ?? null, run.message)
+        : partOfCell(cell, component, null, run.message).raw;
     return raw === '' || raw === '""' ? '' : foundText(found.part(raw), run).trim();
   };
 }
