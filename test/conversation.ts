@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { loadConfiguration } from '../src/config/load.ts';
 import type { Admitted, HistoryEvent, Journal } from '../src/contracts/journal.ts';
@@ -48,16 +48,17 @@ interface ConversationChannel {
   readonly takesFiles: boolean;
 }
 
+const ROOT = resolve(import.meta.dirname, '..');
+
 /** @throws Error with every problem of the configuration or of the mappings */
-export async function loadSetup(): Promise<ConversationSetup> {
-  const root = resolve(import.meta.dirname, '..');
+export async function loadSetup(file: string = join(ROOT, 'fixtures/sluss.yaml')): Promise<ConversationSetup> {
   const home = mkdtempSync(join(tmpdir(), 'sluss-setup-'));
   try {
     writeFileSync(join(home, 'secret'), SECRET);
     mkdirSync(join(home, 'pki'));
     writeFileSync(join(home, 'pki/ca.crt'), '');
     const configuration = await loadConfiguration({
-      file: join(root, 'fixtures/sluss.yaml'),
+      file,
       env: { SLUSS_HOME: home },
       party: partyConfig,
       plugins: [covidbevisTarget, folderTarget, mllpSource, takeAnySource('folder')],
@@ -65,9 +66,12 @@ export async function loadSetup(): Promise<ConversationSetup> {
       makeSecret: null,
     });
     const operations = new Map(
-      configuration.targets.map(({ name, plugin, config }) => [name, plugin.create(config, hostOf(name)).operations]),
+      configuration.targets.map(({ name, plugin, config }) => [
+        name,
+        plugin.create(config, hostOf(name, file)).operations,
+      ]),
     );
-    const compiled = compileMappings(readMappingFiles(configuration.mappings, root), {
+    const compiled = compileMappings(readMappingFiles(configuration.mappings, ROOT), {
       channels: configuration.channels.map(({ name, mappings, parties, charset, zone, with: overrides }) => ({
         name,
         mappings,
@@ -77,7 +81,7 @@ export async function loadSetup(): Promise<ConversationSetup> {
         overrides:
           overrides === null
             ? null
-            : new YamlNode(overrides.node, relative(root, overrides.file), overrides.lineCounter),
+            : new YamlNode(overrides.node, relative(ROOT, overrides.file), overrides.lineCounter),
         node: null,
       })),
       operations: Object.fromEntries([...operations].map(([name, of]) => [name, Object.keys(of)])),
@@ -120,7 +124,7 @@ function takeAnySource(name: string): SourcePlugin {
 }
 
 /** For targets that are only asked for their operations. */
-function hostOf(name: string): Host {
+function hostOf(name: string, file: string): Host {
   const parties = {
     list: () => [],
     get: () => null,
@@ -128,7 +132,7 @@ function hostOf(name: string): Host {
       throw new Error('conversations send nothing');
     },
   };
-  const resolvePath = (path: string) => resolve(import.meta.dirname, '../fixtures', path);
+  const resolvePath = (path: string) => resolve(dirname(file), path);
   return { name, log: createRecordedLog(), clock: createManualClock(NOW), parties, resolvePath };
 }
 

@@ -2,6 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Conversation, readConversations } from '../src/simulators/conversation.ts';
+import { readSubmission } from '../src/simulators/covidbevis/submission.ts';
+import { recoveryCertificateRequest, testCertificateRequest } from '../src/targets/covidbevis-request.ts';
 import { CONVERSATIONS, type ConversationSetup, loadSetup, runConversation } from './conversation.ts';
 
 const conversations = readConversations(CONVERSATIONS);
@@ -51,6 +53,22 @@ describe('the conversations together', () => {
     );
     expect(new Set(identifiers).size).toBe(identifiers.length);
     for (const identifier of identifiers) expect(identifier).toMatch(/^[0-9A-Z]{1,30}$/);
+  });
+
+  test('send nothing that the target or the certificate service would refuse', () => {
+    const sent = conversations.flatMap(({ name, folder }) =>
+      (JSON.parse(readFileSync(join(folder, 'sent.json'), 'utf8')) as { operation: string; body: unknown }[]).map(
+        (delivery) => ({ name, ...delivery }),
+      ),
+    );
+    expect(sent.length).toBeGreaterThan(30);
+    for (const { name, operation, body } of sent) {
+      const isTest = operation === 'test-certificate';
+      const schema = isTest ? testCertificateRequest : recoveryCertificateRequest;
+      expect(schema.safeParse(body).error?.issues ?? [], name).toEqual([]);
+      const read = readSubmission(body, isTest ? 'observation' : 'recovery', { devices: null, today: null });
+      expect('violations' in read ? read.violations : [], name).toEqual([]);
+    }
   });
 
   test('say the same of a person whether the letters came in 8859/1 or in UTF-8', () => {

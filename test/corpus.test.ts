@@ -1,11 +1,13 @@
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FAULTS } from '../src/contracts/fault.ts';
 import type { StoredMessage } from '../src/contracts/journal.ts';
 import { readHeader } from '../src/hl7/header.ts';
 import { parseAck } from '../src/hl7/parse-ack.ts';
-import { cutInput, loadSetup, openChannel } from './conversation.ts';
+import { recoveryCertificateRequest, testCertificateRequest } from '../src/targets/covidbevis-request.ts';
+import { type ConversationSetup, cutInput, loadSetup, openChannel } from './conversation.ts';
 
 // Public messages that nobody of us wrote. They are not part of the project, so the test does without them.
 const CORPUS = resolve(import.meta.dirname, '../../shared/corpus');
@@ -47,7 +49,52 @@ describe.runIf(files.length > 0)('public messages', () => {
       console.info([`${name}: ${files.length} files, ${messages} messages`, ...lines].join('\n'));
     },
   );
+
+  test('become certificates where the channel knows the care provider and the request', async () => {
+    await using channel = await openChannel('anybody', await loadAnybody());
+    let certificates = 0;
+    for (const file of files) {
+      for (const { origin, bytes } of cutFile(file, true)) {
+        const { admitted } = await channel.takeIn(bytes, origin);
+        for (const { operation, body } of await channel.journal.readDeliveries(admitted.messageId)) {
+          certificates += 1;
+          const schema = operation === 'test-certificate' ? testCertificateRequest : recoveryCertificateRequest;
+          expect(schema.safeParse(JSON.parse(Buffer.from(body).toString())).error?.issues ?? [], origin).toEqual([]);
+        }
+      }
+    }
+    console.info(`anybody: ${certificates} certificates asked for`);
+    expect(certificates).toBeGreaterThan(5);
+  });
 });
+
+/** A channel for any laboratory: one care provider, and everybody asks for both certificates. */
+async function loadAnybody(): Promise<ConversationSetup> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluss-anybody-'));
+  try {
+    const file = join(folder, 'sluss.yaml');
+    const fixtures = resolve(import.meta.dirname, '../fixtures');
+    const text = readFileSync(join(fixtures, 'sluss.yaml'), 'utf8').replace(
+      '../mappings',
+      join(fixtures, '../mappings'),
+    );
+    writeFileSync(file, `${text}${ANYBODY}`);
+    return await loadSetup(file);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const ANYBODY = `
+  anybody:
+    source: { kind: mllp, port: 0 }
+    mappings: [se-covid-certificates]
+    parties: [region-nord]
+    charset: { default: UNICODE UTF-8 }
+    with:
+      party: { value: region-nord }
+      requested: { value: [both] }
+`;
 
 /** A file's messages as a folder takes them, or the whole file as one frame. A file without any is handed over as it is. */
 function cutFile(file: string, isFile: boolean) {
