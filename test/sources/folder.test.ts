@@ -377,6 +377,17 @@ describe('messages that were not taken', () => {
     expect((await files()).done).toEqual(['a.hl7', 'a.hl7.ack']);
   });
 
+  it('are those that could not be stored, whatever the answer says', async () => {
+    let isReady = false;
+    const decide = (): Decision => (isReady ? { code: 'AA' } : { code: 'AE', isStored: false });
+    const { host } = await watch({}, createFakeIntake({ decide }));
+    await drop('a.hl7', oru('1'));
+    await host.logged('file-again');
+    expect((await files()).failed).toEqual([]);
+    isReady = true;
+    await host.logged('file-done');
+  });
+
   it('are not those that ask for no answer', async () => {
     const { host, fake } = await watch({}, createFakeIntake({ byHand: true }));
     const quiet = oru('1').replace('|2.5.1\r', '|2.5.1|||NE|NE\r');
