@@ -4,11 +4,15 @@ import { type BatchEvent, BatchSplitter } from '../hl7/batch.ts';
 import { BatchAck } from '../hl7/batch-ack.ts';
 import { describeTrailer } from './trailer.ts';
 
+/** As much of a frame is split before it is asked whether there are too many messages. */
+const SLICE_BYTES = 1024 * 1024;
+/** What is wrong with a batch is told this often; more of it says nothing new. */
+const MAX_PROBLEMS = 10;
+
 /** What one frame with several messages holds. */
 export interface BatchFrame {
   readonly bytes: Uint8Array;
   readonly events: readonly BatchEvent[];
-  readonly messages: number;
 }
 
 export interface BatchFrameParts {
@@ -24,9 +28,16 @@ export interface BatchFrameParts {
   readonly onProblem: (problem: string) => void;
 }
 
-export function splitFrame(bytes: Uint8Array): BatchFrame {
+/** Null where the frame holds more than `maxMessages`, or as many envelopes around fewer. */
+export function splitFrame(bytes: Uint8Array, maxMessages: number): BatchFrame | null {
   const splitter = new BatchSplitter(bytes.length);
-  return { bytes, events: [...splitter.push(bytes), ...splitter.end()], messages: splitter.messages };
+  const events: BatchEvent[] = [];
+  const isTooMuch = (): boolean => splitter.messages > maxMessages || events.length > 4 * maxMessages + 10;
+  for (let at = 0; at < bytes.length && !isTooMuch(); at += SLICE_BYTES) {
+    for (const event of splitter.push(bytes.subarray(at, at + SLICE_BYTES))) events.push(event);
+  }
+  for (const event of splitter.end()) events.push(event);
+  return isTooMuch() ? null : { bytes, events };
 }
 
 /** Hands the messages of a frame over in their order and gives the answer to all of them; null = not all were taken. */
@@ -46,13 +57,18 @@ export async function answerFrame(frame: BatchFrame, parts: BatchFrameParts): Pr
   const answer = new BatchAck({ controlId, sentAt: parts.now() });
   const pieces: Uint8Array[] = [];
   let next = 0;
+  let problems = 0;
+  const report = (problem: string): void => {
+    problems += 1;
+    if (problems <= MAX_PROBLEMS) parts.onProblem(problem);
+  };
   for (const event of frame.events) {
     if (event.kind === 'header') pieces.push(answer.open(event.segment, event.bytes));
     else if (event.kind === 'message') pieces.push(answer.answer((await replies[next++])?.bytes ?? null));
-    else if (event.kind === 'stray') parts.onProblem(`${event.lines} lines belong to no message`);
+    else if (event.kind === 'stray') report(`${event.lines} lines belong to no message`);
     else if (event.kind === 'trailer') {
       const problem = describeTrailer(event);
-      if (problem !== null) parts.onProblem(problem);
+      if (problem !== null) report(problem);
       pieces.push(answer.close(event.segment, problem));
     }
   }

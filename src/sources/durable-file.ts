@@ -4,6 +4,8 @@ import { join } from 'node:path';
 /** A name is tried with numbers up to this one. */
 const MAX_NUMBER = 10_000;
 const DRAFT_PREFIX = '.sluss-';
+/** As much is gathered before it is written. */
+const WRITE_BYTES = 64 * 1024;
 /** Tells the drafts of one process apart. */
 let drafts = 0;
 
@@ -16,6 +18,9 @@ export function isDraftName(name: string): boolean {
 export class Draft {
   readonly #path: string;
   #handle: FileHandle | null = null;
+  /** Not written yet: many small pieces are one write. */
+  #pieces: Uint8Array[] = [];
+  #pieceBytes = 0;
   #isEmpty = true;
 
   /** `folder` must be on the file system where the file shall appear. */
@@ -31,26 +36,37 @@ export class Draft {
   async append(bytes: Uint8Array): Promise<void> {
     if (bytes.length === 0) return;
     this.#isEmpty = false;
-    this.#handle ??= await open(this.#path, 'wx', 0o600);
-    await this.#handle.appendFile(bytes);
+    this.#pieces.push(bytes);
+    this.#pieceBytes += bytes.length;
+    if (this.#pieceBytes >= WRITE_BYTES) await this.#write();
   }
 
   /** Makes it durable and lets it appear as `path`. An empty draft appears nowhere. */
   async publish(path: string): Promise<void> {
-    const handle = this.#handle;
-    if (handle === null) return;
+    if (this.#isEmpty) return;
+    const handle = await this.#write();
     await handle.sync();
-    await handle.close();
     this.#handle = null;
+    await handle.close();
     await rename(this.#path, path);
   }
 
+  /** Forgets it; what was published stays. */
   async discard(): Promise<void> {
     const handle = this.#handle;
     if (handle === null) return;
     this.#handle = null;
     await handle.close();
     await rm(this.#path, { force: true });
+  }
+
+  async #write(): Promise<FileHandle> {
+    this.#handle ??= await open(this.#path, 'wx', 0o600);
+    const bytes = Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    this.#pieceBytes = 0;
+    if (bytes.length > 0) await this.#handle.appendFile(bytes);
+    return this.#handle;
   }
 }
 

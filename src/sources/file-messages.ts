@@ -12,6 +12,8 @@ import { describeTrailer } from './trailer.ts';
 
 /** How much of a file that is too large, or no HL7 at all, is handed over for the record. */
 const PREFIX_BYTES = 4096;
+/** What is wrong with a file is told this often; more of it says nothing new. */
+const MAX_PROBLEMS = 10;
 const CHUNK_BYTES = 256 * 1024;
 
 export interface FileParts {
@@ -171,12 +173,12 @@ class FileReading {
         return true;
       case 'trailer': {
         const problem = describeTrailer(event);
-        if (problem !== null) this.#problems.push(problem);
+        if (problem !== null) this.#noteProblem(problem);
         await answers.close(event.segment, problem);
         return true;
       }
       case 'stray':
-        this.#problems.push(`${event.lines} lines belong to no message`);
+        this.#noteProblem(`${event.lines} lines belong to no message`);
         return true;
       default: {
         const bytes = event.kind === 'message' ? event.bytes : event.prefix;
@@ -189,6 +191,10 @@ class FileReading {
         return true;
       }
     }
+  }
+
+  #noteProblem(problem: string): void {
+    if (this.#problems.length < MAX_PROBLEMS) this.#problems.push(problem);
   }
 
   async #refuse(event: BatchEvent, ack: Ack): Promise<void> {

@@ -154,8 +154,8 @@ export class MllpConnection {
 
   #takeBatch(bytes: Uint8Array): void {
     const { settings, host, intake } = this.#parts;
-    const frame = splitFrame(bytes);
-    if (frame.messages > settings.maxBatchMessages) {
+    const frame = splitFrame(bytes, settings.maxBatchMessages);
+    if (frame === null) {
       this.#takeFrame(bytes, new Fault('too-many', { detail: `limit ${settings.maxBatchMessages} messages` }));
       return;
     }

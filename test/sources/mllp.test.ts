@@ -362,6 +362,24 @@ describe('batches in a frame', () => {
   });
 });
 
+describe('a frame made to hurt', () => {
+  it('of envelopes and nothing else is refused whole', async () => {
+    const { connect, fake } = await listen({ maxMessageBytes: 4_000_000, maxBatchMessages: 100 });
+    const peer = await connect();
+    peer.write(framed(`BHS|^~\\&\r${'BTS|7\r'.repeat(500_000)}`), framed(oru('2')));
+    expect(await peer.codes(2)).toEqual(['AR ', 'AA 2']);
+    expect(fake.calls[0]?.fault?.code).toBe('too-many');
+  });
+
+  it('of wrong trailers is told a few times only', async () => {
+    const { connect, host } = await listen();
+    const peer = await connect();
+    peer.write(framed(`BHS|^~\\&\r${oru('1')}${'BTS|7\r'.repeat(100)}`));
+    expect(await peer.codes(1)).toEqual(['BHS AA 1 BTS']);
+    expect(host.lines.filter((line) => line.event === 'batch-flawed')).toHaveLength(10);
+  });
+});
+
 describe('the end of a connection', () => {
   it('waits for the answers of a sender that has closed its side', async () => {
     const { connect, fake } = await listen({}, createFakeIntake({ byHand: true }));
