@@ -161,8 +161,10 @@ function isToBeReplaced(known: KnownMessage, outcome: Outcome): boolean {
 function sortDrafts({ statements, drafts }: Outcome) {
   const winners = new Map<string, OutcomeDraft[]>();
   const overtaken: OutcomeDraft[] = [];
+  const timesStated = new Map<string, number>();
+  for (const { resultKey } of statements) timesStated.set(resultKey, (timesStated.get(resultKey) ?? 0) + 1);
   for (const draft of drafts) {
-    const times = statements.filter(({ resultKey }) => resultKey === draft.resultKey).length;
+    const times = timesStated.get(draft.resultKey) ?? 0;
     if (times > 1) {
       const rivals = drafts.filter(
         ({ resultKey, target, operation }) =>

@@ -38,10 +38,27 @@ export function startThread(options: WorkerOptions, events: ThreadEvents): Promi
   let lastId = 0;
   let hasEnded = false;
 
+  const failAll = (ids: Iterable<number>, fault: () => Fault) => {
+    for (const id of [...ids]) {
+      pending.get(id)?.reject(fault());
+      pending.delete(id);
+    }
+  };
+
   const flush = () => {
-    const { value, buffer } = ownBytes(outbox);
+    const requests = outbox;
     outbox = [];
-    post({ requests: value }, [buffer]);
+    try {
+      const { value, buffer } = ownBytes(requests);
+      post({ requests: value }, [buffer]);
+    } catch (error) {
+      // Something in there is no plain data. Nobody else would ever answer these calls.
+      events.onError(error instanceof Error ? error.name : 'unknown');
+      failAll(
+        requests.map(({ id }) => id),
+        () => new Fault('internal', { cause: error }),
+      );
+    }
   };
 
   const thread = (recovered: number): SqliteThread => ({
@@ -84,9 +101,9 @@ export function startThread(options: WorkerOptions, events: ThreadEvents): Promi
     });
     worker.once('exit', () => {
       hasEnded = true;
+      reject(new Error('the journal’s thread ended before it was ready'));
       // A transaction that was under way may or may not have reached the disk; a resend finds out.
-      for (const { reject } of pending.values()) reject(new Fault('journal-failed'));
-      pending.clear();
+      failAll(pending.keys(), () => new Fault('journal-failed'));
     });
   });
 }

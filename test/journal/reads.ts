@@ -115,6 +115,12 @@ export function describeReads(makePlace: () => Promise<Place>): void {
     expect(claimed.map(({ resultKey }) => resultKey)).toEqual(['a']);
   });
 
+  it('refuses what is no plain data and goes on', async () => {
+    const odd = { ...admission('a', 1), origin: (() => 'x') as unknown as string };
+    await expect(journal.admit(odd)).rejects.toMatchObject({ name: 'Fault', code: 'internal' });
+    expect(await journal.admit(admission('a', 1))).toMatchObject({ messageId: 1, repeated: false });
+  });
+
   it('answers busy when too much waits, and has stored nothing of that', async () => {
     await journal.close();
     journal = await place.open({ now: 0, maxQueued: 3 });
