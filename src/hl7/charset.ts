@@ -23,7 +23,7 @@ export interface CharsetPolicy {
 const charset = (name: string, form: Charset['form'], table = ''): Charset => ({ name, form, table });
 
 export const ASCII: Charset = charset('ASCII', 'ascii');
-export const UTF8: Charset = charset('UNICODE UTF-8', 'utf8');
+const UTF8: Charset = charset('UNICODE UTF-8', 'utf8');
 
 /** Names are compared without case, blanks and punctuation, so `ISO-8859-1`, `iso8859/1` and `ISO8859-1` are one. */
 const BY_NAME: ReadonlyMap<string, Charset> = buildNames();

@@ -13,7 +13,7 @@ export interface ParsedAck {
   readonly errors: readonly ParsedAckError[];
 }
 
-export interface ParsedAckError {
+interface ParsedAckError {
   /** Location as the answer states it, `PID^1^3` or `PID^1^3^2^1`; '' = the message as a whole. */
   readonly at: string;
   /** Code of table 0357, or ''. */

@@ -53,7 +53,7 @@ const config = z.strictObject({
   readAhead: z.int().min(1).max(1_024).default(32).describe('Messages of a file that may wait for their answer.'),
 });
 
-export type FolderSourceConfig = z.output<typeof config>;
+type FolderSourceConfig = z.output<typeof config>;
 
 /**
  * Takes messages from files in a folder. A file is claimed by moving it into `processing`, and leaves it when every

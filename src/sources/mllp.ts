@@ -73,7 +73,7 @@ const config = z
     message: 'tls.ca is required to check client certificates; set requireClientCertificate: false to go without',
   });
 
-export type MllpSourceConfig = z.output<typeof config>;
+type MllpSourceConfig = z.output<typeof config>;
 
 /** Takes messages over MLLP, plain or TLS, from any number of senders. */
 export const mllpSource: SourcePlugin<typeof config> = {

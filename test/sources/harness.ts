@@ -9,14 +9,14 @@ import { type Header, readHeader } from '../../src/hl7/header.ts';
 import { frameMessage, MllpDecoder, type MllpEvent } from '../../src/hl7/mllp.ts';
 
 /** A clock that stands still until it is moved. */
-export interface ManualClock extends Clock {
+interface ManualClock extends Clock {
   /** Moves on and calls what is due, in the order of the times it asked for. */
   advance(ms: number): void;
   /** Resolves once something asked to be woken at or before `now + ms`. */
   armed(ms: number): Promise<void>;
 }
 
-export function createManualClock(start: number): ManualClock {
+function createManualClock(start: number): ManualClock {
   let now = start;
   const alarms = new Set<{ at: number; call: () => void }>();
   const watchers = new Set<() => void>();
@@ -62,7 +62,7 @@ export const systemClock: Clock = {
   },
 };
 
-export interface LogLine extends LogFields {
+interface LogLine extends LogFields {
   readonly event: string;
   readonly level: string;
 }
@@ -116,7 +116,7 @@ export function createHost<Time extends Clock>(folder: string, clock: Time): Tes
 }
 
 /** One call of the intake, as a test sees and answers it. */
-export interface Call {
+interface Call {
   readonly inbound: Inbound;
   readonly text: string;
   readonly fault: Fault | null;
