@@ -1,7 +1,14 @@
 import type { AnyPlugin } from './config/configuration.ts';
+import { folderSource } from './sources/folder.ts';
 import { mllpSource } from './sources/mllp.ts';
 import { covidbevisTarget } from './targets/covidbevis.ts';
 import { folderTarget } from './targets/folder.ts';
 
 /** What comes with the engine. Outside plugins are named in `sluss.yaml`. */
-export const BUILT_IN_PLUGINS = [mllpSource, covidbevisTarget, folderTarget] as unknown as readonly AnyPlugin[];
+export const BUILT_IN_PLUGINS = [
+  mllpSource,
+  folderSource,
+  covidbevisTarget,
+  folderTarget,
+  // Each plugin is typed by its own schema; from here on they are a list of many.
+] as unknown as readonly AnyPlugin[];
