@@ -71,7 +71,7 @@ export const FAULTS = {
     'world',
     '207',
     'AR',
-    'The receiver does not accept the care provider’s certificate.',
+    'The receiver does not accept the care provider’s certificate or token.',
     'party',
   ),
   'target-forbidden': row(
@@ -91,7 +91,13 @@ export const FAULTS = {
   ),
   'given-up': row('mapping', '207', 'AE', 'This delivery kept failing while others to the same receiver succeeded.'),
   'in-doubt': row('engine', '207', 'AE', 'It is not known whether the last attempt reached the receiver.'),
-  'party-stopped': row('engine', '207', 'AR', 'The care provider is stopped: its certificate cannot be used.', 'party'),
+  'party-stopped': row(
+    'engine',
+    '207',
+    'AR',
+    'The care provider is stopped: its certificate or key cannot be used.',
+    'party',
+  ),
 
   'journal-busy': row('engine', '207', 'AR', 'The journal cannot take more just now; send the same again.'),
   'journal-failed': row('engine', '207', 'AR', 'The journal could not store the message; send the same again.'),

@@ -2,7 +2,7 @@ import { exactNumber } from './json.ts';
 
 /**
  * Parses JSON so that every number keeps its digits: `JSON.stringify` of the result writes `1.50` as `1.50`. Numbers are
- * opaque objects for it; see `isExactNumber`.
+ * opaque objects, as `exactNumber` makes them.
  * @throws SyntaxError · RangeError where the text is nested too deeply
  */
 export function parseExactJson(text: string): unknown {
@@ -13,9 +13,4 @@ export function parseExactJson(text: string): unknown {
   return parse(text, (_key, value, context) =>
     typeof value === 'number' && context.source !== undefined ? exactNumber(context.source) : value,
   );
-}
-
-/** True for a number as `parseExactJson` and `exactNumber` make it. */
-export function isExactNumber(value: unknown): boolean {
-  return (JSON as unknown as { isRawJSON(value: unknown): boolean }).isRawJSON(value);
 }

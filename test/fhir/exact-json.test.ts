@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { isExactNumber, parseExactJson } from '../../src/fhir/exact-json.ts';
+import { parseExactJson } from '../../src/fhir/exact-json.ts';
+import { isExactNumber } from '../../src/fhir/json.ts';
 
 describe('exact JSON', () => {
   it.each(['1.50', '1e3', '-0', '0.0', '12345678901234567890.10'])('gives %s back digit by digit', (digits) => {

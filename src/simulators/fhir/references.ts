@@ -1,4 +1,4 @@
-import { isExactNumber } from '../../fhir/exact-json.ts';
+import { isExactNumber } from '../../fhir/json.ts';
 import { isObject, type Json, refuse } from './outcome.ts';
 import { parseCriteria, search } from './search.ts';
 import type { Store } from './store.ts';

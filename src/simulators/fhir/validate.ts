@@ -1,4 +1,4 @@
-import { isExactNumber } from '../../fhir/exact-json.ts';
+import { isExactNumber } from '../../fhir/json.ts';
 import { type Issue, isObject, type Json, show } from './outcome.ts';
 
 interface Rules {
