@@ -47,6 +47,7 @@ export function compileMappings(files: readonly SourceFile[], setup: CompileSetu
   const channels = new Map<string, MappedChannel>();
   for (const channel of setup.channels) {
     const mappings = channel.mappings.flatMap((name) => compileFor(channel, name, parts, setup, problems));
+    checkOverrides(channel, mappings, problems);
     channels.set(channel.name, { name: channel.name, mappings, charset: channel.charset });
   }
   compileUnused(parts, setup, problems);
@@ -122,6 +123,17 @@ function compileFor(
     null,
   );
   return mapping === null ? [] : [mapping];
+}
+
+/** `with:` may name a setting of any mapping of its channel. */
+function checkOverrides(channel: ChannelSetup, mappings: readonly MessageMapping[], problems: Problem[]): void {
+  // A mapping that could not be made may have had the setting.
+  if (channel.overrides === null || mappings.length < channel.mappings.length) return;
+  const known = [...new Set(mappings.flatMap(({ settings }) => settings))];
+  const what = mappings.length === 1 ? `The mapping ${mappings[0]?.name} has` : 'The mappings of this channel have';
+  for (const [key, { keyNode }] of keepProblem(problems, () => channel.overrides?.entries() ?? [], [])) {
+    if (!known.includes(key)) problems.push(keyNode.problem(`${what} no setting "${key}"`, suggest(key, known)));
+  }
 }
 
 /** Mappings no channel uses are compiled too, so that a mistake in them shows before they are needed. */

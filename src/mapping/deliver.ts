@@ -32,11 +32,18 @@ function compileBody(node: YamlNode, keys: DeliverKeys, around: Surroundings, se
 }
 
 /** Compiles `deliver:` or `then:`; an entry with a problem is noted and left out. */
-export function compileDeliveries(node: YamlNode, around: Surroundings, setup: MappingSetup): Deliver[] {
-  return node.items().flatMap((item) => keepProblem(setup.problems, () => compileDelivery(item, around, setup), []));
+export function compileDeliveries(
+  node: YamlNode,
+  around: Surroundings,
+  setup: MappingSetup,
+  isFollowUp = false,
+): Deliver[] {
+  return node
+    .items()
+    .flatMap((item) => keepProblem(setup.problems, () => compileDelivery(item, around, setup, isFollowUp), []));
 }
 
-function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSetup): Deliver[] {
+function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSetup, isFollowUp: boolean): Deliver[] {
   const keys = node.keys([
     'to',
     'when',
@@ -50,34 +57,42 @@ function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSet
     'because',
   ]);
   const to = keys.get('to') ?? node.fail('to: target/operation is needed');
-  const [target = '', operation = ''] = to.text('target/operation').split('/');
-  const operations = setup.operations === null ? [operation] : setup.operations[target];
-  const isOptional = keys.get('optional')?.flag() ?? false;
-  if (operations === undefined) {
-    if (isOptional) return [];
-    return to.fail(`No target "${target}" is configured`, suggest(target, Object.keys(setup.operations ?? {})));
-  }
-  if (!operations.includes(operation))
-    to.fail(
-      `The target ${target} has no operation "${operation}"`,
-      suggest(operation, operations) ?? operations.join(', '),
-    );
+  const { target, operation, isConfigured } = readAddress(to, keys.get('optional')?.flag() ?? false, setup);
   const schedule = (key: 'notBefore' | 'notAfter') => {
     const at = keys.get(key);
     return at === undefined ? null : compileSchedule(at, around);
   };
   const when = keys.get('when');
   const then = keys.get('then');
-  return [
-    {
-      target,
-      operation,
-      holds: when === undefined ? null : compileWhen(when, around.variables),
-      notBefore: schedule('notBefore'),
-      notAfter: schedule('notAfter'),
-      body: compileBody(node, keys, around, setup),
-      where: node.where,
-      followUps: then === undefined ? [] : compileDeliveries(then, around, setup),
-    },
-  ];
+  if (then !== undefined && isFollowUp) then.fail('What follows an answer has nothing to follow it');
+  const delivery: Deliver = {
+    target,
+    operation,
+    holds: when === undefined ? null : compileWhen(when, around.variables),
+    notBefore: schedule('notBefore'),
+    notAfter: schedule('notAfter'),
+    body: compileBody(node, keys, around, setup),
+    where: node.where,
+    followUps: then === undefined ? [] : compileDeliveries(then, around, setup, true),
+  };
+  // What is left out is compiled all the same, so that a mistake in it shows before it is needed.
+  return isConfigured ? [delivery] : [];
+}
+
+/** `target/operation`, both configured; a target that is not is nobody's mistake where the delivery is optional. */
+function readAddress(to: YamlNode, isOptional: boolean, setup: MappingSetup) {
+  const [, target = '', operation = ''] =
+    /^([^/\s]+)\/([^/\s]+)$/.exec(to.text('target/operation')) ?? to.fail('Expected target/operation');
+  if (setup.operations === null) return { target, operation, isConfigured: true };
+  const known = Object.keys(setup.operations);
+  if (!known.includes(target)) {
+    if (isOptional) return { target, operation, isConfigured: false };
+    return to.fail(`No target "${target}" is configured`, suggest(target, known));
+  }
+  const operations = setup.operations[target] ?? [];
+  if (!operations.includes(operation)) {
+    const hint = suggest(operation, operations) ?? operations.join(', ');
+    to.fail(`The target ${target} has no operation "${operation}"`, hint);
+  }
+  return { target, operation, isConfigured: true };
 }

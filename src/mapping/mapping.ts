@@ -7,7 +7,7 @@ import { locateSegment } from '../hl7/path.ts';
 import { entryNames, lastingPart } from './bundle.ts';
 import { compileDeliveries, type Deliver } from './deliver.ts';
 import { compileNames } from './names.ts';
-import { keepProblem, suggest } from './problem.ts';
+import { keepProblem } from './problem.ts';
 import { compilePart } from './rule.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import { compileWhen } from './when.ts';
@@ -31,6 +31,8 @@ export interface MessageMapping {
   readonly name: string;
   /** IANA zone of times without offset; the channel's goes before the file's. */
   readonly zone: string;
+  /** What a channel may say otherwise under `with:`. */
+  readonly settings: readonly string[];
   /** null = takes it; else which part of MSH-9 does not fit. */
   refuses(header: Header): 'type-unsupported' | 'event-unsupported' | null;
   mapMessage(run: Run): ResultOutcome[];
@@ -68,24 +70,25 @@ const KEYS = [
   'tests',
 ] as const;
 
+const NEEDED = ['mapping', 'match', 'each', 'lane', 'result', 'deliver'] as const;
+
 /**
  * Compiles one file of `mappings/messages/` for one channel. What is wrong goes into `setup.problems`; what could be
  * compiled is returned all the same, so that one run shows every problem.
  * @throws ProblemError where so much is wrong that nothing can be made
  */
 export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapping {
-  const keys = root.keys(KEYS);
-  const need = (key: (typeof KEYS)[number]) => keys.get(key) ?? root.fail(`A mapping needs ${key}: …`);
+  const keys = root.keys(KEYS, setup.problems);
+  for (const key of NEEDED) if (!keys.has(key)) setup.problems.push(root.problem(`A mapping needs ${key}: …`));
+  const need = (key: (typeof NEEDED)[number]) => keys.get(key) ?? root.fail(`A mapping needs ${key}: …`);
+  const attempt = <Made>(compile: () => Made, without: Made): Made => keepProblem(setup.problems, compile, without);
   const name = need('mapping').text('the mapping’s name');
-  const zone =
-    setup.zone ??
-    keys.get('zone')?.text() ??
-    root.fail('A mapping needs zone: … (or its channel does)', 'for example Europe/Stockholm');
-  checkZone(zone, keys.get('zone') ?? root);
-  const match = compileMatch(need('match'));
-  const each = need('each').text('a group name');
-  if (!isGroupName(each)) need('each').fail(`There is no group "${each}"`, 'for example OBSERVATION');
-
+  const zone = attempt(() => readZone(root, keys.get('zone'), setup.zone), 'UTC');
+  const match = attempt<MessageMapping['refuses']>(
+    () => compileMatch(need('match')),
+    () => null,
+  );
+  const each = attempt(() => readGroupName(need('each')), '');
   const names = compileNames(
     keys.get('settings') ?? null,
     keys.get('let') ?? null,
@@ -93,14 +96,8 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     namesOfEntries(keys.get('deliver')),
   );
   const around = names.around;
-  const attempt = <Made>(compile: () => Made, without: Made): Made => keepProblem(setup.problems, compile, without);
   const nothing: Evaluate = () => null;
   const overrides = setup.overrides?.entries() ?? new Map<string, { keyNode: YamlNode; value: YamlNode }>();
-  for (const [key, { keyNode }] of overrides) {
-    const known = [...names.settings, 'party'];
-    if (!known.includes(key))
-      setup.problems.push(keyNode.problem(`The mapping ${name} has no setting "${key}"`, suggest(key, known)));
-  }
   const partyNode = overrides.get('party')?.value ?? keys.get('party') ?? null;
   const [only, ...more] = setup.permitted;
   const party = attempt(() => {
@@ -112,10 +109,13 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       );
     return (): Found | null => (only === undefined ? null : Found.made(only));
   }, nothing);
-  const ignore = compileReasons(keys.get('ignore') ?? null, around);
-  const skip = compileReasons(keys.get('skip') ?? null, around);
+  const reasons = (key: 'ignore' | 'skip') => attempt(() => compileReasons(keys.get(key) ?? null, around), []);
+  const [ignore, skip] = [reasons('ignore'), reasons('skip')];
   const lane = attempt(() => compileParts(need('lane'), around), []);
-  const resultKeys = need('result').keys(['key', 'rank', 'digest', 'because']);
+  const resultKeys = attempt(
+    () => need('result').keys(['key', 'rank', 'digest', 'because'], setup.problems),
+    new Map<'key' | 'rank' | 'digest', YamlNode>(),
+  );
   const part = (key: 'key' | 'rank' | 'digest') =>
     attempt(() => compileParts(resultKeys.get(key) ?? need('result').fail(`result needs ${key}: …`), around), []);
   const [key, rank, digest] = [part('key'), part('rank'), part('digest')];
@@ -179,8 +179,9 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     const without = { statement: null, drafts: [], skipped: null };
     const ignored = ignore.find(({ holds }) => holds(scope));
     if (ignored !== undefined) return { ...without, skipped: { reason: ignored.reason, at: null } };
-    const reason = skip.find(({ holds }) => holds(scope))?.reason ?? null;
+    // First, since a reason to skip may depend on the party.
     const resultKey = readResultKey(scope);
+    const reason = skip.find(({ holds }) => holds(scope))?.reason ?? null;
     const attempted = reason !== null ? [] : deliver.map((one) => makeDraft(one, resultKey, one.operation, scope));
     const made = attempted.filter((one) => one !== null);
     const drafts = made.map(({ draft }) => draft);
@@ -219,8 +220,9 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
   return {
     name,
     zone,
+    settings: [...names.settings, 'party'],
     refuses: match,
-    tests: keys.get('tests')?.items() ?? [],
+    tests: attempt(() => keys.get('tests')?.items() ?? [], []),
     mapMessage: (run) => findGroups(run.root, each).map((group) => mapResult(group, run)),
     hasFollowUps: (target, operation) =>
       deliver.some((one) => one.target === target && one.operation === operation && one.followUps.length > 0),
@@ -235,19 +237,26 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
           throw error;
         }
         const answeredOne = deliver.find(
-          ({ target, operation }) => target === answered.target && operation === answered.operation,
+          ({ target, operation, holds }) =>
+            target === answered.target && operation === answered.operation && (holds === null || holds(scope)),
         );
         // What follows keeps the identifier of what it follows.
         const drafts = (answeredOne?.followUps ?? []).map((one) =>
           makeDraft(one, answered.resultKey, answered.operation, scope),
         );
         const [fault] = scope.faults;
-        if (fault !== undefined) throw fault;
+        if (fault !== undefined) throw blameAnswer(fault);
         return drafts.flatMap((made) => (made === null ? [] : [made.draft]));
       }
       return [];
     },
   };
+}
+
+/** What is required of no field of the message was required of the answer. */
+function blameAnswer(fault: Fault): Fault {
+  if (fault.code !== 'field-required' || fault.at !== null) return fault;
+  return new Fault('answer-unreadable', { where: fault.where });
 }
 
 function compileMatch(node: YamlNode): MessageMapping['refuses'] {
@@ -294,12 +303,23 @@ function namesOfEntries(deliver: YamlNode | undefined): Set<string> {
   );
 }
 
-function checkZone(zone: string, node: YamlNode): void {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
-  } catch {
-    node.fail(`There is no time zone "${zone}"`, 'IANA names, such as Europe/Stockholm');
+/** The channel's zone goes before the file's. */
+function readZone(root: YamlNode, node: YamlNode | undefined, ofChannel: string | null): string {
+  const zone = node?.text() ?? ofChannel;
+  if (zone === null) root.fail('A mapping needs zone: … (or its channel does)', 'for example Europe/Stockholm');
+  for (const name of [zone, ofChannel ?? zone]) {
+    try {
+      new Intl.DateTimeFormat('en', { timeZone: name });
+    } catch {
+      (node ?? root).fail(`There is no time zone "${name}"`, 'IANA names, such as Europe/Stockholm');
+    }
   }
+  return ofChannel ?? zone;
+}
+
+function readGroupName(node: YamlNode): string {
+  const name = node.text('a group name');
+  return isGroupName(name) ? name : node.fail(`There is no group "${name}"`, 'for example OBSERVATION');
 }
 
 /** What all results of a message come to. */

@@ -113,17 +113,19 @@ function makeSource(alternatives: readonly Alternative[]): Source {
     },
     readAll(scope) {
       const all: Found[] = [];
+      let isSaid = false;
       for (const alternative of alternatives) {
-        if (all.length > 0) break;
+        if (isSaid || all.length > 0) break;
         if (alternative.kind === 'variable') {
           const found = readMember(alternative.read(scope), alternative.members);
           if (found !== null) all.push(found);
           continue;
         }
         for (const cell of cellsOf(alternative, scope)) {
-          if (cell.raw === HL7_NULL || !isValued(cell.raw, scope.run.message)) continue;
+          if (!isValued(cell.raw, scope.run.message)) continue;
           scope.run.trail?.read(locate(cell));
-          all.push(Found.inCell(cell));
+          isSaid = true;
+          if (cell.raw !== HL7_NULL) all.push(Found.inCell(cell));
         }
       }
       return all;
@@ -160,7 +162,8 @@ function locatePath(path: Path, segment: string): string {
   return `${segment}-${path.field}${repetition}${parts.join('')}`;
 }
 
-function readMember(found: Found | null, members: readonly (string | number)[]): Found | null {
+/** What stands under the members of a variable's value; null where there is no such member. */
+export function readMember(found: Found | null, members: readonly (string | number)[]): Found | null {
   if (found === null || members.length === 0) return found;
   let value: unknown = found.value;
   for (const member of members) {

@@ -1,6 +1,6 @@
 import { suggest } from './problem.ts';
 import { Found, foundText, type Scope } from './scope.ts';
-import type { ReadVariable } from './source.ts';
+import { type ReadVariable, readMember } from './source.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** Compiles `text: '{identifier}.pdf'`: where a name gives nothing, nothing is made. @throws ProblemError */
@@ -10,8 +10,11 @@ export function compileText(
 ): (scope: Scope) => Found | null {
   const text = node.text();
   const pieces = text.split(/(\{[^}]*\})/).map((piece) => {
-    const name = /^\{([A-Za-z][A-Za-z0-9.]*)\}$/.exec(piece)?.[1];
-    if (name === undefined) return piece;
+    if (!piece.startsWith('{')) return piece;
+    const name = /^\{([A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z][A-Za-z0-9]*)*)\}$/.exec(piece)?.[1];
+    if (name === undefined) {
+      return node.fail(`Only a name can stand in braces: ${piece}`, 'make a let of it', text.indexOf(piece));
+    }
     const [variable = '', ...members] = name.split('.');
     const read = variables.get(variable);
     if (read === undefined) {
@@ -26,13 +29,9 @@ export function compileText(
         value += piece;
         continue;
       }
-      const found = piece.read(scope);
-      const member = piece.members.reduce<unknown>(
-        (of, key) => (of as Record<string, unknown> | null)?.[key],
-        found?.value,
-      );
-      if (found === null || member === undefined || member === null) return null;
-      value += piece.members.length === 0 ? foundText(found, scope.run) : String(member);
+      const found = readMember(piece.read(scope), piece.members);
+      if (found === null) return null;
+      value += foundText(found, scope.run);
     }
     return Found.made(value);
   };
