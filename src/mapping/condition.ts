@@ -47,10 +47,15 @@ const PRESENCE_OF: Readonly<Record<string, readonly Presence[]>> = {
  * Compiles a condition: CEL with HL7 paths in it (`OBX-11 in ["F", "C"] && kind == "naat"`). Paths are replaced by
  * variables of the same length before CEL sees them, so that its positions hold. Names are checked now, not at run
  * time. `matches` is refused: its regular expressions can back-track for ever.
+ * @param noteUse told of each variable the expression names
  * @throws ConditionError
  * @see https://github.com/google/cel-spec
  */
-export function compileCondition(expression: string, variables: readonly string[]): Condition {
+export function compileCondition(
+  expression: string,
+  variables: readonly string[],
+  noteUse: (variable: string) => void = () => {},
+): Condition {
   const paths: { name: string; path: Path; presence: readonly Presence[] | null }[] = [];
   const prepared = expression.replace(TOKEN, (whole, test?: string, text?: string, close?: string, offset?: number) => {
     if (text === undefined) return whole;
@@ -87,6 +92,7 @@ export function compileCondition(expression: string, variables: readonly string[
     );
   }
   for (const variable of variables.filter((one) => used.has(one))) {
+    noteUse(variable);
     values[variable] = readWith((reader) => asNumber(reader.readVariable(variable)));
   }
   const prototype = Object.create(null, values) as object;

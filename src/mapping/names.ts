@@ -37,6 +37,7 @@ export function compileNames(
   };
   const evaluators: Evaluate[] = [];
   const nodes: YamlNode[] = [];
+  const nameNodes: YamlNode[] = [];
   const overrides = setup.overrides?.entries() ?? new Map();
   const settingNames: string[] = [];
   for (const [name, { keyNode, value }] of [...(settings?.entries() ?? []), ...(lets?.entries() ?? [])]) {
@@ -50,6 +51,7 @@ export function compileNames(
     const isSetting = settings !== null && settingNames.length < (settings.entries().size ?? 0);
     if (isSetting) settingNames.push(name);
     const index = nodes.length;
+    nameNodes.push(keyNode);
     nodes.push(isSetting ? (overrides.get(name)?.value ?? value) : value);
     const read = (scope: Scope) => readMemo(scope, index, name, evaluators[index] as Evaluate, keyNode.where);
     const locateMissing = (scope: Scope) => evaluators[index]?.locateMissing?.(scope.home ?? scope) ?? null;
@@ -58,18 +60,47 @@ export function compileNames(
   variables.set('party', (scope) => (scope.party === null ? null : Found.made(scope.party)));
   variables.set('identifier', (scope) => (scope.identifier === null ? null : Found.made(scope.identifier)));
   variables.set('response', (scope) => (scope.response === null ? null : Found.made(scope.response)));
-  for (const node of nodes)
-    evaluators.push(
-      keepProblem(
-        setup.problems,
-        () => compileRule(node, around),
-        () => null,
-      ),
-    );
+  const needs = new Map<string, ReadonlySet<string>>();
+  for (const [index, node] of nodes.entries()) {
+    const noted = new NotedNames(variables);
+    const compile = () => compileRule(node, { ...around, variables: noted });
+    evaluators.push(keepProblem(setup.problems, compile, NOTHING));
+    needs.set(nameNodes[index]?.text() ?? '', noted.asked);
+  }
+  for (const keyNode of nameNodes) {
+    const circle = findCircle(keyNode.text(), needs);
+    if (circle !== null) setup.problems.push(keyNode.problem(`$${circle[0]} needs itself: ${circle.join(' → ')}`));
+  }
   return { around, settings: settingNames, count: nodes.length };
 }
 
-/** Marks a variable that is being evaluated, so that one that needs itself is found out. */
+const NOTHING: Evaluate = () => null;
+
+/** The names as one rule sees them, with a note of those it asked for. */
+class NotedNames extends Map<string, ReadVariable> {
+  readonly asked: Set<string> = new Set();
+
+  override get(name: string): ReadVariable | undefined {
+    this.asked.add(name);
+    return super.get(name);
+  }
+}
+
+/** The shortest way from a name back to itself, `[a, b, a]`; null = there is none. */
+function findCircle(name: string, needs: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] | null {
+  const ways = [[name]];
+  const seen = new Set<string>();
+  for (const way of ways) {
+    for (const next of needs.get(way.at(-1) ?? '') ?? []) {
+      if (next === name) return [...way, next];
+      if (!seen.has(next)) ways.push([...way, next]);
+      seen.add(next);
+    }
+  }
+  return null;
+}
+
+/** Marks a variable that is being evaluated; what the check above does not see is found out then. */
 const UNDER_WAY = Found.made(null);
 
 function readMemo(asking: Scope, index: number, name: string, evaluate: Evaluate, where: string): Found | null {
@@ -77,11 +108,14 @@ function readMemo(asking: Scope, index: number, name: string, evaluate: Evaluate
   const known = scope.memo[index];
   if (known === UNDER_WAY) throw new Fault('mapping-incomplete', { where, detail: `$${name} needs itself` });
   if (known instanceof Fault) throw known;
-  // With the trail on it is evaluated anew, so that its sources are noted for whoever asks.
-  if (known !== undefined && scope.run.trail === null) return known;
+  const { trail } = scope.run;
+  if (known !== undefined) {
+    trail?.readAgain(scope.memo, index);
+    return known;
+  }
   scope.memo[index] = UNDER_WAY;
   try {
-    const found = evaluate(scope);
+    const found = trail === null ? evaluate(scope) : trail.keep(scope.memo, index, () => evaluate(scope));
     scope.memo[index] = found;
     return found;
   } catch (error) {

@@ -43,7 +43,9 @@ export function compileRule(node: YamlNode, around: Surroundings): Evaluate {
   if (!node.isMap) return compileLiteral(node);
   const keys = node.keys(RULE_KEYS);
   const sources = SOURCES.filter((name) => keys.has(name));
-  if (sources.length !== 1) node.fail(`A rule needs exactly one of ${SOURCES.join(', ')}`);
+  const [source] = sources;
+  if (source === undefined || sources.length > 1) return node.fail(`A rule needs exactly one of ${SOURCES.join(', ')}`);
+  checkCompany(source, keys);
   const made = compileValue(node, keys, around);
   const each = keys.get('each');
   const make = each === undefined ? made : compileEach(each, made.evaluate, around);
@@ -60,6 +62,32 @@ export function compileRule(node: YamlNode, around: Surroundings): Evaluate {
     return found;
   };
   return Object.assign(evaluate, { locateMissing });
+}
+
+const CONVERTING = ['as', 'unit', 'precision', 'overlap', 'table', 'onMiss', 'default'];
+
+/** What may stand beside each kind of rule, besides `each`, `when`, `required` and `because`. */
+const COMPANY: Readonly<Record<(typeof SOURCES)[number], readonly string[]>> = {
+  from: CONVERTING,
+  all: [...CONVERTING, 'split'],
+  value: [],
+  text: [],
+  set: [],
+  include: [],
+  call: ['of', 'table'],
+  ref: ['of'],
+  refs: ['of'],
+};
+
+/** A key that would do nothing where it stands is a misunderstanding. @throws ProblemError */
+function checkCompany(source: (typeof SOURCES)[number], keys: RuleKeys): void {
+  const anywhere = [source, 'each', 'when', 'required', 'because'];
+  for (const [key, value] of keys) {
+    if (!anywhere.includes(key) && !COMPANY[source].includes(key)) value.fail(`${key}: does nothing beside ${source}:`);
+    const needed = { precision: 'as', overlap: 'as', unit: 'as', onMiss: 'table', default: 'table' } as const;
+    const other = Object.hasOwn(needed, key) ? needed[key as keyof typeof needed] : null;
+    if (other !== null && !keys.has(other)) value.fail(`${key}: does nothing without ${other}:`);
+  }
 }
 
 /** A list entry of `key:`, `lane:` and the like: a path or $name, or a whole rule. @throws ProblemError */

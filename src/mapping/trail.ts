@@ -12,6 +12,8 @@ export interface TrailEntry {
 export class Trail {
   readonly #stack: Set<string>[] = [];
   readonly #used = new Set<string>();
+  /** By a result's memo and a variable's index. */
+  readonly #kept = new WeakMap<object, ReadonlySet<string>[]>();
   #entries: TrailEntry[] = [];
   #element = '';
 
@@ -43,6 +45,20 @@ export class Trail {
       this.#stack.pop();
       for (const source of sources) this.#stack.at(-1)?.add(source);
     }
+  }
+
+  /** Evaluates what is asked for more than once (a `let`), and keeps the places it was read from. */
+  keep<Value>(memo: object, index: number, evaluate: () => Value): Value {
+    const { value, sources } = this.collect(evaluate);
+    const kept = this.#kept.get(memo) ?? [];
+    kept[index] = sources;
+    this.#kept.set(memo, kept);
+    return value;
+  }
+
+  /** Notes the places again for whoever asks now. */
+  readAgain(memo: object, index: number): void {
+    for (const source of this.#kept.get(memo)?.[index] ?? []) this.#stack.at(-1)?.add(source);
   }
 
   /** Evaluates what makes an element, below the element that is being made. */

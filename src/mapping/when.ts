@@ -10,7 +10,7 @@ import type { YamlNode } from './yaml-node.ts';
 export function compileWhen(node: YamlNode, variables: ReadonlyMap<string, ReadVariable>): (scope: Scope) => boolean {
   let condition: Condition;
   try {
-    condition = compileCondition(node.text('a condition'), [...variables.keys()]);
+    condition = compileCondition(node.text('a condition'), [...variables.keys()], (name) => void variables.get(name));
   } catch (error) {
     if (error instanceof ConditionError) node.fail(error.message, error.hint, error.offset);
     throw error;
