@@ -1,3 +1,4 @@
+import { unescapeText } from './escape.ts';
 import { findSegments, findSegmentsOf, type Group, isGroupName } from './group.ts';
 import { HL7_NULL, type Message, type Segment } from './message.ts';
 
@@ -114,7 +115,7 @@ class PathReader {
       this.take(']', '] after *');
       return ALL;
     }
-    const nth = /^(\d+)\]/.exec(this.#text.slice(this.#at));
+    const nth = /^([1-9]\d*)\]/.exec(this.#text.slice(this.#at));
     if (nth !== null) {
       const number = this.takeNumber('a number');
       this.take(']', ']');
@@ -175,9 +176,7 @@ export function selectSegments(path: Path, scope: Group, message: Message): read
   const found =
     path.group === null ? findSegments(scope, path.segment) : findSegmentsOf(scope, path.group, path.segment);
   return select(path.segments, found, (segment, test) =>
-    segment
-      .repetitions(test.field ?? 1)
-      .some((repetition) => readPart(repetition, test.component, test.subcomponent, message) === test.value),
+    segment.repetitions(test.field ?? 1).some((repetition) => says(repetition, test, message)),
   );
 }
 
@@ -191,11 +190,7 @@ export function readCells(path: Path, scope: Group, message: Message): readonly 
   const cells: Cell[] = [];
   for (const segment of selectSegments(path, scope, message)) {
     const numbered = segment.repetitions(field).map((raw, index) => ({ raw, repetition: index + 1 }));
-    const chosen = select(
-      path.repetitions,
-      numbered,
-      ({ raw }, test) => readPart(raw, test.component, test.subcomponent, message) === test.value,
-    );
+    const chosen = select(path.repetitions, numbered, ({ raw }, test) => says(raw, test, message));
     for (const { raw, repetition } of chosen) {
       cells.push({
         raw: readPart(raw, path.component, path.subcomponent, message),
@@ -208,6 +203,20 @@ export function readCells(path: Path, scope: Group, message: Message): readonly 
     }
   }
   return cells;
+}
+
+/** True if the part a test names means its value; delimiters in the value are escaped in the message. */
+function says(raw: string, test: SelectorTest, message: Message): boolean {
+  const part = readPart(raw, test.component, test.subcomponent, message);
+  if (part === test.value) return true;
+  const escaper = message.delimiters.escape;
+  if (escaper === null || !part.includes(escaper)) return false;
+  return unescapeText(part, message.delimiters, keepBytes) === test.value;
+}
+
+/** Which character set they are in is not known here. */
+function keepBytes(): string {
+  throw new RangeError('hexadecimal bytes');
 }
 
 /** True if the raw text says something: neither empty nor only delimiters. HL7 null says something. */
