@@ -70,6 +70,7 @@ const CONVERTING = ['as', 'unit', 'precision', 'overlap', 'table', 'onMiss', 'de
 const COMPANY: Readonly<Record<(typeof SOURCES)[number], readonly string[]>> = {
   from: CONVERTING,
   all: [...CONVERTING, 'split'],
+  first: [],
   value: [],
   text: [],
   set: [],
