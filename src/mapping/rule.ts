@@ -69,7 +69,7 @@ const CONVERTING = ['as', 'unit', 'precision', 'overlap', 'table', 'onMiss', 'de
 /** What may stand beside each kind of rule, besides `each`, `when`, `required` and `because`. */
 const COMPANY: Readonly<Record<(typeof SOURCES)[number], readonly string[]>> = {
   from: CONVERTING,
-  all: [...CONVERTING, 'split'],
+  all: [...CONVERTING, 'split', 'join'],
   first: [],
   value: [],
   text: [],
