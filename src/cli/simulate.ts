@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { createCovidbevisStandIn } from '../simulators/covidbevis/stand-in.ts';
+import { createFhirServer } from '../simulators/fhir/stand-in.ts';
 import { systemClock } from '../system-clock.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 import { makeThrowAwayPki, SAMPLE_PROVIDERS } from './throw-away-pki.ts';
@@ -22,14 +23,34 @@ export async function simulateCovidbevis(
   const url = await standIn.start(options.port);
   terminal.print(`The stand-in of the certificate service listens on ${url}`);
   terminal.print('It issues certificates that say they are not valid. In sluss.yaml:\n');
-  terminal.print(connectionYaml(url, folder));
+  terminal.print(connectionYaml('covidbevis', url, folder));
   terminal.print('\nCtrl-C ends it.');
   await asked;
   await standIn.stop();
   return 0;
 }
 
-function connectionYaml(url: string, folder: string): string {
+/** `sluss simulate fhir`: a FHIR server that forgets everything, until it is asked to end. */
+export async function simulateFhir(
+  options: { port: number; pki: string; open?: true },
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const folder = resolve(options.pki);
+  const { server, ca } = await makeThrowAwayPki(folder, systemClock);
+  const open = options.open === true;
+  const fhir = createFhirServer({ server, clientCa: open ? null : ca, clock: systemClock });
+  const asked = terminal.untilAskedToEnd();
+  const url = await fhir.start(options.port);
+  terminal.print(`The FHIR server listens on ${url}`);
+  terminal.print('It keeps everything in memory, and forgets it. In sluss.yaml:\n');
+  terminal.print(connectionYaml('fhir', url, folder) + (open ? '\n    auth: none' : ''));
+  terminal.print('\nCtrl-C ends it.');
+  await asked;
+  await fhir.stop();
+  return 0;
+}
+
+function connectionYaml(kind: 'covidbevis' | 'fhir', url: string, folder: string): string {
   const lines = ['parties:'];
   for (const { id, name, organisationNumber } of SAMPLE_PROVIDERS) {
     lines.push(
@@ -41,7 +62,7 @@ function connectionYaml(url: string, folder: string): string {
       `      key: ${join(folder, `${id}.key`)}`,
     );
   }
-  lines.push('targets:', '  covidbevis:', '    kind: covidbevis', `    url: ${url}`);
+  lines.push('targets:', `  ${kind}:`, `    kind: ${kind}`, `    url: ${url}`);
   lines.push(`    ca: ${join(folder, 'ca.crt')}`);
   return lines.join('\n');
 }
@@ -71,4 +92,24 @@ Examples:
   sluss simulate covidbevis --port 0 --pki /tmp/pki`,
     )
     .action(async (options: { port: number; pki: string }) => finish(await simulateCovidbevis(options, terminal)));
+  simulate
+    .command('fhir')
+    .description('a FHIR R4 server in memory, over HTTPS with client certificates')
+    .option('--port <port>', 'port on the loopback address; 0 = any', readPort, 8544)
+    .option('--pki <folder>', 'throw-away certificates; made if they are missing', './.sluss/pki')
+    .option('--open', 'ask nobody for a certificate')
+    .addHelpText(
+      'after',
+      `
+Takes transactions, batches, conditional writes and searches, and refuses what
+a real server would refuse. It uses the certificates of simulate covidbevis.
+
+Examples:
+  sluss simulate fhir
+  sluss simulate fhir --open
+  curl --cacert .sluss/pki/ca.crt https://localhost:8544/fhir/Observation   (with --open)`,
+    )
+    .action(async (options: { port: number; pki: string; open?: true }) =>
+      finish(await simulateFhir(options, terminal)),
+    );
 }

@@ -38,7 +38,7 @@ export interface FaultOrder {
 }
 
 /** A request as an order of faults sees it. */
-export interface Struck {
+interface Struck {
   readonly place: 'fhir' | 'token';
   readonly method: string;
   readonly callers: readonly string[];

@@ -1,5 +1,5 @@
 /** One write that was processed, whether or not its answer reached the caller. */
-export interface WriteEntry {
+interface WriteEntry {
   /** Of the HTTP request, from 1. */
   readonly sequence: number;
   /** Of the entry in its bundle, from 0; null = not in a bundle. */
@@ -22,7 +22,7 @@ export interface WriteEntry {
 }
 
 /** One HTTP request that was read. */
-export interface RequestEntry {
+interface RequestEntry {
   readonly sequence: number;
   readonly at: number;
   readonly organisation: string | null;

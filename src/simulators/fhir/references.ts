@@ -69,7 +69,7 @@ function resolveSearch(store: Store, type: string, query: string, expression: st
 }
 
 /** Every Reference.reference of a resource with its place. */
-export function listReferences(value: unknown, at: string): { reference: string; expression: string }[] {
+function listReferences(value: unknown, at: string): { reference: string; expression: string }[] {
   if (Array.isArray(value)) return value.flatMap((one, index) => listReferences(one, `${at}[${index}]`));
   if (!isObject(value) || isExactNumber(value)) return [];
   return Object.entries(value).flatMap(([name, one]) =>

@@ -12,7 +12,7 @@ export interface KnownClient {
 }
 
 /** An answer of the token endpoint. */
-export interface TokenAnswer {
+interface TokenAnswer {
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
   readonly headers: Readonly<Record<string, string>>;

@@ -3,7 +3,7 @@ import type { Clock } from '../../../src/contracts/clock.ts';
 import { createFhirServer, type FhirServer, type FhirServerOptions } from '../../../src/simulators/fhir/stand-in.ts';
 import { type Authority, createAuthority } from '../../../src/simulators/pki.ts';
 
-export const systemClock: Clock = {
+const systemClock: Clock = {
   now: () => Date.now(),
   wakeAt(atMs, call) {
     const timer = setTimeout(call, Math.max(0, atMs - Date.now()));
@@ -13,7 +13,7 @@ export const systemClock: Clock = {
 
 export type Json = Record<string, unknown>;
 
-export interface Got {
+interface Got {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
