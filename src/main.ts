@@ -7,6 +7,7 @@ import { ConfigError, type Configuration } from './config/configuration.ts';
 import { type Environment, loadConfiguration } from './config/load.ts';
 import { createConsole } from './console/console.ts';
 import type { Clock } from './contracts/clock.ts';
+import type { Journal } from './contracts/journal.ts';
 import type { Log } from './contracts/log.ts';
 import type { Host } from './contracts/plugin.ts';
 import type { Status } from './contracts/status.ts';
@@ -52,6 +53,8 @@ export interface Sluss {
   readonly status: Status;
   /** Where it listens, by channel. */
   readonly sources: readonly { readonly channel: string; readonly address: string }[];
+  /** What became of each message, to read. */
+  readonly journal: Pick<Journal, 'readMessage' | 'readDeliveries' | 'readHistory' | 'readOverview'>;
   /** `http://127.0.0.1:9464`; null = there is no console. */
   readonly console: string | null;
   /** Takes nothing new, lets what is under way end, closes everything. Safe to call twice. */
@@ -162,6 +165,7 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
     let stopped: Promise<void> | null = null;
     return {
       status: engine,
+      journal,
       sources,
       console: address,
       stop() {
