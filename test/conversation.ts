@@ -1,30 +1,22 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
-import { z } from 'zod';
-import { loadConfiguration } from '../src/config/load.ts';
+import { join, resolve } from 'node:path';
+import { ConfigError } from '../src/config/configuration.ts';
 import type { Admitted, HistoryEvent, Journal } from '../src/contracts/journal.ts';
-import type { Host, SourcePlugin } from '../src/contracts/plugin.ts';
+import type { Mapper } from '../src/contracts/mapper.ts';
 import type { Ack, AckCode } from '../src/contracts/source.ts';
 import { createTally } from '../src/engine/counters.ts';
 import { createIntake } from '../src/engine/intake.ts';
 import type { FindOperation } from '../src/engine/outcome.ts';
-import { ENGINE_SETTINGS } from '../src/engine/settings.ts';
+import { type Channel, ENGINE_SETTINGS } from '../src/engine/settings.ts';
 import { BatchSplitter } from '../src/hl7/batch.ts';
-import type { CharsetPolicy } from '../src/hl7/charset.ts';
 import { openSqliteJournal } from '../src/journal/sqlite.ts';
-import { compileMappings } from '../src/mapping/compile.ts';
-import { readMappingFiles } from '../src/mapping/load.ts';
-import type { ExplainingMapper } from '../src/mapping/mapper.ts';
-import { YamlNode } from '../src/mapping/yaml-node.ts';
+import { assemble } from '../src/main.ts';
 import type { Conversation, ConversationInput } from '../src/simulators/conversation.ts';
-import { mllpSource } from '../src/sources/mllp.ts';
-import { covidbevisTarget } from '../src/targets/covidbevis.ts';
-import { folderTarget } from '../src/targets/folder.ts';
-import { partyConfig } from '../src/targets/parties.ts';
 import { createManualClock, createRecordedLog } from './engine/kit.ts';
 
 export const CONVERSATIONS = resolve(import.meta.dirname, '../fixtures/conversations');
+const CONFIGURATION = resolve(import.meta.dirname, '../fixtures/sluss.yaml');
 
 /** The moment at which every conversation takes place. */
 const NOW = Date.UTC(2022, 10, 15, 12);
@@ -34,106 +26,52 @@ const MAX_MESSAGE_BYTES = 16 << 20;
 
 /** What the conversations are run against: `fixtures/sluss.yaml`, with its mappings compiled. */
 export interface ConversationSetup {
-  readonly mapper: ExplainingMapper;
+  readonly mapper: Mapper;
   readonly channels: ReadonlyMap<string, ConversationChannel>;
   readonly findOperation: FindOperation;
 }
 
-interface ConversationChannel {
-  readonly name: string;
-  readonly parties: readonly string[];
-  readonly charset: CharsetPolicy;
-  readonly acknowledge: 'taken';
+interface ConversationChannel extends Channel {
   /** A file may hold several messages; a frame is one. */
   readonly takesFiles: boolean;
 }
 
-const ROOT = resolve(import.meta.dirname, '..');
-
-/** @throws Error with every problem of the configuration or of the mappings */
-export async function loadSetup(file: string = join(ROOT, 'fixtures/sluss.yaml')): Promise<ConversationSetup> {
+/**
+ * Makes everything the configuration names, as the engine does, without starting any of it.
+ * @throws Error with every problem of the configuration, of the mappings and of their own cases
+ */
+export async function loadSetup(file: string = CONFIGURATION): Promise<ConversationSetup> {
   const home = mkdtempSync(join(tmpdir(), 'sluss-setup-'));
   try {
     writeFileSync(join(home, 'secret'), SECRET);
     mkdirSync(join(home, 'pki'));
     writeFileSync(join(home, 'pki/ca.crt'), '');
-    const configuration = await loadConfiguration({
-      file,
-      env: { SLUSS_HOME: home },
-      party: partyConfig,
-      plugins: [covidbevisTarget, folderTarget, mllpSource, takeAnySource('folder')],
-      importPlugin: () => Promise.reject(new Error('no outside plugins here')),
-      makeSecret: null,
-    });
-    const operations = new Map(
-      configuration.targets.map(({ name, plugin, config }) => [
-        name,
-        plugin.create(config, hostOf(name, file)).operations,
-      ]),
-    );
-    const compiled = compileMappings(readMappingFiles(configuration.mappings, ROOT), {
-      channels: configuration.channels.map(({ name, mappings, parties, charset, zone, with: overrides }) => ({
-        name,
-        mappings,
-        parties,
-        charset,
-        zone,
-        overrides:
-          overrides === null
-            ? null
-            : new YamlNode(overrides.node, relative(ROOT, overrides.file), overrides.lineCounter),
-        node: null,
-      })),
-      operations: Object.fromEntries([...operations].map(([name, of]) => [name, Object.keys(of)])),
-      parties: Object.entries(configuration.parties).map(([id, party]) => ({
-        id,
-        name: party.name,
-        organisationNumber: party.organisationsnummer,
-      })),
-      secret: configuration.secret,
-    });
-    if (compiled.mapper === null) throw new Error(JSON.stringify(compiled.problems, null, 2));
-    const channels = configuration.channels.map(({ name, parties, charset, acknowledge, source }) => ({
-      name,
-      parties,
-      charset,
-      acknowledge,
-      takesFiles: source.plugin.name === 'folder',
-    }));
-    return {
-      mapper: compiled.mapper,
-      channels: new Map(channels.map((channel) => [channel.name, channel])),
-      findOperation: (target, operation) => operations.get(target)?.[operation] ?? null,
-    };
+    const logTo = { write: () => {} };
+    const around = { env: { SLUSS_HOME: home }, logTo, colours: false, clock: createManualClock(NOW) };
+    const assembly = await assemble(file, around, false);
+    try {
+      const { mapper, problems, failedCases } = assembly.loadMappings();
+      const wrong = [...problems, ...failedCases()];
+      if (mapper === null || wrong.length > 0) throw new ConfigError(wrong);
+      const isFolder = new Map(
+        assembly.configuration.channels.map(({ name, source }) => [name, source.plugin.name === 'folder']),
+      );
+      const channels = assembly.channels.map((channel) => ({
+        ...channel,
+        takesFiles: isFolder.get(channel.name) === true,
+      }));
+      const targets = new Map(assembly.targets.map(({ name, target }) => [name, target]));
+      return {
+        mapper,
+        channels: new Map(channels.map((channel) => [channel.name, channel])),
+        findOperation: (target, operation) => targets.get(target)?.operations[operation] ?? null,
+      };
+    } finally {
+      await assembly.dispose();
+    }
   } finally {
     rmSync(home, { recursive: true });
   }
-}
-
-/** A source as far as the configuration is concerned: conversations hand their messages to the intake themselves. */
-function takeAnySource(name: string): SourcePlugin {
-  return {
-    kind: 'source',
-    name,
-    summary: name,
-    config: z.looseObject({}),
-    create: () => {
-      throw new Error('conversations open no source');
-    },
-  };
-}
-
-/** For targets that are only asked for their operations. */
-function hostOf(name: string, file: string): Host {
-  const parties = {
-    list: () => [],
-    get: () => null,
-    credentials: () => {
-      throw new Error('conversations send nothing');
-    },
-  };
-  const resolvePath = (path: string) => resolve(dirname(file), path);
-  return { name, log: createRecordedLog(), clock: createManualClock(NOW), parties, resolvePath };
 }
 
 interface Answer {
@@ -173,7 +111,7 @@ export async function runConversation(
 }
 
 /** A channel with the real intake and a journal of its own. */
-export interface OpenChannel extends AsyncDisposable {
+interface OpenChannel extends AsyncDisposable {
   readonly takesFiles: boolean;
   readonly journal: Journal;
   /** Hands one message over. @throws Error where it was not stored */
