@@ -19,6 +19,11 @@ export const METRICS = {
   sluss_answers_total: row('counter', ['channel', 'code'], 'Acknowledgements given since start, by code.'),
   sluss_attempts_total: row('counter', ['target', 'party', 'outcome'], 'Attempts ended since start, by outcome.'),
   sluss_faults_total: row('counter', ['fault'], 'Faults since start, by code of the fault table.'),
+  sluss_warnings_total: row(
+    'counter',
+    ['fault'],
+    'Values that did not fit and were sent on as they came, or left out, since start; by code of the fault table.',
+  ),
   sluss_stored_messages: row('gauge', ['channel', 'state'], 'Messages in the journal, by state.'),
   sluss_stored_deliveries: row('gauge', ['target', 'party', 'state'], 'Deliveries in the journal, by state.'),
   sluss_oldest_waiting_seconds: row('gauge', [], 'Age of the delivery that has been due the longest; 0 = none is due.'),
@@ -86,12 +91,13 @@ async function readOverview(status: Status): Promise<Overview | null> {
 }
 
 function addCounters(status: Status, add: Add) {
-  const { messages, answers, attempts, faults } = status.counters();
+  const { messages, answers, attempts, faults, warnings } = status.counters();
   const counts = {
     sluss_messages_total: messages,
     sluss_answers_total: answers,
     sluss_attempts_total: attempts,
     sluss_faults_total: faults,
+    sluss_warnings_total: warnings,
   };
   for (const [name, count] of Object.entries(counts)) {
     for (const [key, amount] of count) add(name as MetricName, key.split(' '), amount);

@@ -54,6 +54,8 @@ export interface Outcome {
   readonly drafts: readonly OutcomeDraft[];
   readonly skipped: readonly Skipped[];
   readonly faults: readonly FaultRecord[];
+  /** What did not fit and was sent on all the same, as it came or without it. */
+  readonly warnings: readonly FaultRecord[];
 }
 
 export interface Admission {
@@ -134,6 +136,7 @@ export interface StoredMessage {
   readonly mappingVersion: string | null;
   readonly skipped: readonly Skipped[];
   readonly faults: readonly FaultRecord[];
+  readonly warnings: readonly FaultRecord[];
   /** How often the same bytes came. */
   readonly timesSeen: number;
 }

@@ -36,6 +36,8 @@ export interface Mapped {
   readonly drafts: Draft[];
   readonly skipped: Skipped[];
   readonly faults: FaultRecord[];
+  /** What was kept as it came, or left out, because it did not fit; holds nothing back. Each place once. */
+  readonly warnings: readonly FaultRecord[];
 }
 
 /** A result left out on purpose. `reason` is a word of the mapping file, such as `not-final`. */

@@ -24,4 +24,5 @@ export interface Counters {
   readonly answers: ReadonlyMap<string, number>;
   readonly attempts: ReadonlyMap<string, number>;
   readonly faults: ReadonlyMap<string, number>;
+  readonly warnings: ReadonlyMap<string, number>;
 }

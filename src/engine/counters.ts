@@ -9,6 +9,7 @@ export interface Tally extends Counters {
   answer(channel: string, code: AckCode): void;
   attempt(target: string, party: string, ending: 'delivered' | 'waiting' | 'held'): void;
   fault(code: FaultCode): void;
+  warning(code: FaultCode): void;
 }
 
 export function createTally(): Tally {
@@ -16,6 +17,7 @@ export function createTally(): Tally {
   const answers = new Map<string, number>();
   const attempts = new Map<string, number>();
   const faults = new Map<string, number>();
+  const warnings = new Map<string, number>();
   const add = (counts: Map<string, number>, ...words: string[]) => {
     const key = words.join(' ');
     counts.set(key, (counts.get(key) ?? 0) + 1);
@@ -25,9 +27,11 @@ export function createTally(): Tally {
     answers,
     attempts,
     faults,
+    warnings,
     message: (channel, state) => add(messages, channel, state),
     answer: (channel, code) => add(answers, channel, code),
     attempt: (target, party, ending) => add(attempts, target, party, ending),
     fault: (code) => add(faults, code),
+    warning: (code) => add(warnings, code),
   };
 }

@@ -101,7 +101,12 @@ async function store(
 ): Promise<Admitted | Fault> {
   const { clock, journal, log, tally } = parts;
   const { inbound, fault, contentHash, receivedAt } = reading;
-  const decide = () => decideOutcome(reading, channel, parts);
+  let warnings: readonly FaultRecord[] = [];
+  const decide = () => {
+    const outcome = decideOutcome(reading, channel, parts);
+    warnings = outcome.warnings;
+    return outcome;
+  };
   let leftOver: number | null = null;
   try {
     let admitted = await journal.admit({
@@ -119,6 +124,7 @@ async function store(
       admitted = { ...(await journal.settle(leftOver, clock.now(), decide())), repeated: admitted.repeated };
     }
     parts.onJournal(null);
+    if (!admitted.repeated) for (const { code } of warnings) tally.warning(code);
     noteAdmitted(admitted, inbound, channel.name, log, tally);
     parts.onAdmitted();
     return admitted;

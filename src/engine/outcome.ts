@@ -8,7 +8,7 @@ import type { Operation } from '../contracts/target.ts';
 export type FindOperation = (target: string, operation: string) => Operation | null;
 
 /** What every outcome without drafts has in common. */
-const nothing = { mappingVersion: null, statements: [], drafts: [], skipped: [], faults: [] } as const;
+const nothing = { mappingVersion: null, statements: [], drafts: [], skipped: [], faults: [], warnings: [] } as const;
 
 /** Stored, to be mapped from there. */
 export const RECEIVED: Outcome = { ...nothing, state: 'received' };
@@ -38,11 +38,13 @@ export function mappedToOutcome(
 ): Outcome {
   if (mapped.faults.some(isOfMessage)) {
     // What a refused message states is not taken either: its mended successor must not find itself known already.
-    return { ...nothing, state: 'refused', mappingVersion, skipped: mapped.skipped, faults: mapped.faults };
+    const { skipped, faults, warnings } = mapped;
+    return { ...nothing, state: 'refused', mappingVersion, skipped, faults, warnings };
   }
   const drafts = mapped.drafts.map((draft) => readyDraft(draft, parties, findOperation));
   const faults = [...mapped.faults, ...drafts.flatMap((draft) => draft.held ?? [])];
-  const rest = { mappingVersion, statements: mapped.statements, drafts, skipped: mapped.skipped, faults };
+  const { statements, skipped, warnings } = mapped;
+  const rest = { mappingVersion, statements, drafts, skipped, faults, warnings };
   if (faults.length > 0) return { ...rest, state: 'held' };
   if (drafts.length > 0) return { ...rest, state: 'mapped' };
   if (mapped.skipped.length > 0) return { ...rest, state: 'skipped' };

@@ -28,14 +28,15 @@ export function makeAdmissions(db: Database, results: Results, transitions: Tran
     .pluck();
   const addMessage = db.prepare(
     `insert into messages (channel, content_hash, control_id, origin, sender, received_at, state, state_at,
-       mapping_version, skipped, faults)
+       mapping_version, skipped, faults, warnings)
      values (@channel, @contentHash, @controlId, @origin, @sender, @receivedAt, @state, @receivedAt,
-       @mappingVersion, @skipped, @faults)`,
+       @mappingVersion, @skipped, @faults, @warnings)`,
   );
   const addBytes = db.prepare('insert into message_bytes (message_id, bytes) values (?, ?)');
   const countSeen = db.prepare('update messages set times_seen = times_seen + 1 where id = ?');
   const setOutcome = db.prepare(
-    'update messages set mapping_version = @mappingVersion, skipped = @skipped, faults = @faults where id = @id',
+    `update messages set mapping_version = @mappingVersion, skipped = @skipped, faults = @faults, warnings = @warnings
+     where id = @id`,
   );
   const readStates = db.prepare<[number], Created>(
     'select id, state from deliveries where message_id = +? order by id',
@@ -187,6 +188,7 @@ function outcomeColumns(outcome: Outcome) {
     mappingVersion: outcome.mappingVersion,
     skipped: JSON.stringify(outcome.skipped),
     faults: JSON.stringify(outcome.faults),
+    warnings: JSON.stringify(outcome.warnings),
   };
 }
 

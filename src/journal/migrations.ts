@@ -115,4 +115,5 @@ export const MIGRATIONS: readonly string[] = [
     primary key (kind, owner, party, state)
   ) strict, without rowid;
   `,
+  `alter table messages add column warnings text not null default '[]'`,
 ];

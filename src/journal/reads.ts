@@ -4,9 +4,10 @@ import type { HistoryEvent, Overview, StoredDelivery, StoredMessage } from '../c
 import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
 import type { Calls } from './group-commit.ts';
 
-interface MessageRow extends Omit<StoredMessage, 'skipped' | 'faults'> {
+interface MessageRow extends Omit<StoredMessage, 'skipped' | 'faults' | 'warnings'> {
   readonly skipped: string;
   readonly faults: string;
+  readonly warnings: string;
 }
 
 interface DeliveryRow extends Omit<StoredDelivery, 'inFlight' | 'fault' | 'response'> {
@@ -20,7 +21,7 @@ interface DeliveryRow extends Omit<StoredDelivery, 'inFlight' | 'fault' | 'respo
 }
 
 const MESSAGE = `select id, channel, bytes, control_id as controlId, origin, sender, received_at as receivedAt, state,
-    mapping_version as mappingVersion, skipped, faults, times_seen as timesSeen
+    mapping_version as mappingVersion, skipped, faults, warnings, times_seen as timesSeen
   from messages join message_bytes on message_id = id`;
 
 const DELIVERIES = `select d.id, d.message_id as messageId, d.channel, k.key as resultKey, d.target, d.operation,
@@ -85,7 +86,13 @@ export function makeReads(db: Database): Calls {
 }
 
 function rowToMessage(row: MessageRow): StoredMessage {
-  return { ...row, skipped: JSON.parse(row.skipped), faults: JSON.parse(row.faults) };
+  const { skipped, faults, warnings } = row;
+  return {
+    ...row,
+    skipped: JSON.parse(skipped),
+    faults: JSON.parse(faults),
+    warnings: JSON.parse(warnings),
+  };
 }
 
 function rowToDelivery(row: DeliveryRow): StoredDelivery {

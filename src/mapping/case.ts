@@ -45,7 +45,7 @@ function mapCase(bytes: Uint8Array, mapping: MessageMapping, fail: (message: str
   const message = parseMessage(new TextDecoder().decode(bytes), header.delimiters);
   const decodeBytes = (part: Uint8Array) => new TextDecoder().decode(part);
   const run = { message, root: arrangeGroups(message), zone: mapping.zone, decodeBytes, trail: null, warnings: [] };
-  return gatherOutcomes(mapping.mapMessage(run));
+  return gatherOutcomes(mapping.mapMessage(run), run.warnings);
 }
 
 function readCaseHeader(bytes: Uint8Array, fail: (message: string) => never): Header {

@@ -45,7 +45,10 @@ export function createMapper(version: string, channels: ReadonlyMap<string, Mapp
         return outcomes.map((outcome) => ({ outcome, mapping: mapping.name, trail: outcome.trail }));
       });
       return {
-        mapped: gatherOutcomes(results.map(({ outcome }) => outcome)),
+        mapped: gatherOutcomes(
+          results.map(({ outcome }) => outcome),
+          read.run.warnings,
+        ),
         results: results.map(({ outcome, mapping, trail }) => ({ at: outcome.at, mapping, trail })),
       };
     } catch (error) {
@@ -119,5 +122,5 @@ function parseJson(body: Uint8Array): unknown {
 }
 
 function refuse(fault: Fault): Mapped {
-  return { statements: [], drafts: [], skipped: [], faults: [fault.record] };
+  return { statements: [], drafts: [], skipped: [], faults: [fault.record], warnings: [] };
 }

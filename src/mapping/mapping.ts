@@ -323,16 +323,18 @@ function readGroupName(node: YamlNode): string {
 }
 
 /** What all results of a message come to. */
-export function gatherOutcomes(outcomes: readonly ResultOutcome[]): Mapped {
-  const faults = new Map<string, FaultRecord>();
-  for (const fault of outcomes.flatMap((outcome) => outcome.faults)) {
-    // A fault of PID is met again by every result of the message; it is one fault.
-    faults.set(JSON.stringify(fault.record), fault.record);
-  }
+export function gatherOutcomes(outcomes: readonly ResultOutcome[], warnings: readonly FaultRecord[]): Mapped {
   return {
     statements: outcomes.map(({ statement }) => statement).filter((statement) => statement !== null),
     drafts: outcomes.flatMap(({ drafts }) => drafts),
     skipped: outcomes.map(({ skipped }) => skipped).filter((skipped) => skipped !== null),
-    faults: [...faults.values()],
+    faults: onceEach(outcomes.flatMap(({ faults }) => faults.map(({ record }) => record))),
+    warnings: onceEach(warnings),
   };
+}
+
+/** What is wrong with PID is met again by every result of the message; it is one fault. */
+function onceEach(records: readonly FaultRecord[]): FaultRecord[] {
+  if (records.length < 2) return [...records];
+  return [...new Map(records.map((record) => [JSON.stringify(record), record])).values()];
 }

@@ -30,6 +30,7 @@ function statusWith(more: Partial<Status> = {}): Status {
       answers: new Map([['lab AA', 2]]),
       attempts: new Map([['covid nord delivered', 1]]),
       faults: new Map([['not-hl7', 1]]),
+      warnings: new Map([['field-type', 3]]),
     }),
     ...more,
   };

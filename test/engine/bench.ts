@@ -37,7 +37,7 @@ export const controlIdOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('l
 
 /** By default each message makes one draft, named after its control id. */
 export function mapped(more: Partial<Mapped>): Mapped {
-  return { statements: [], drafts: [], skipped: [], faults: [], ...more };
+  return { statements: [], drafts: [], skipped: [], faults: [], warnings: [], ...more };
 }
 
 export interface ScriptedMapper extends Mapper {

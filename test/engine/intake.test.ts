@@ -59,6 +59,17 @@ describe('the intake', () => {
     expect(await bench.journal.readMessage(ack!.messageId!)).toMatchObject({ state: 'held' });
   });
 
+  it('keeps and counts what did not fit and held nothing back, once a message', async () => {
+    await start();
+    const warning = { code: 'field-type', at: 'PID-7', where: 'm.yaml:3:4', detail: 'date-time' } as const;
+    bench.mapper.onMap = (bytes) => mapped({ drafts: [draft(controlIdOf(bytes))], warnings: [warning] });
+    const ack = await bench.source.give(message('M1'));
+    await bench.source.give(message('M1'));
+    expect(ack?.code).toBe('AA');
+    expect(await bench.journal.readMessage(ack!.messageId!)).toMatchObject({ state: 'mapped', warnings: [warning] });
+    expect(bench.engine.counters().warnings).toEqual(new Map([['field-type', 1]]));
+  });
+
   it('holds a message on which the mapper breaks, and answers AA', async () => {
     await start();
     bench.mapper.onMap = () => {

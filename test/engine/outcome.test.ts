@@ -15,7 +15,14 @@ const draft: Draft = {
 };
 const statement = { resultKey: 'r1', rank: '1', digest: 'd' };
 const fault = (code: FaultCode): FaultRecord => ({ code, at: null, where: null, detail: null });
-const mapped = (some: Partial<Mapped>): Mapped => ({ statements: [], drafts: [], skipped: [], faults: [], ...some });
+const mapped = (some: Partial<Mapped>): Mapped => ({
+  statements: [],
+  drafts: [],
+  skipped: [],
+  faults: [],
+  warnings: [],
+  ...some,
+});
 const findOperation = (target: string, operation: string) =>
   target === 'covidbevis' && operation === 'test-certificate'
     ? { summary: '', inDoubt: 'repeat' as const, onCorrection: 'hold' as const }

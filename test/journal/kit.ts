@@ -39,7 +39,8 @@ export function draft(resultKey: string, more: Partial<OutcomeDraft> = {}): Outc
 }
 
 export function outcome(more: Partial<Outcome> = {}): Outcome {
-  return { state: 'mapped', mappingVersion: 'v1', statements: [], drafts: [], skipped: [], faults: [], ...more };
+  const nothing = { statements: [], drafts: [], skipped: [], faults: [], warnings: [] };
+  return { state: 'mapped', mappingVersion: 'v1', ...nothing, ...more };
 }
 
 /** One message, told apart from others by its text; `at` is when it was received. */

@@ -30,7 +30,8 @@ export function describeReads(makePlace: () => Promise<Place>): void {
   it('keeps what was said of a message', async () => {
     const skipped = [{ reason: 'not-final', at: 'OBX[1]' }];
     const faults = [{ code: 'code-unmapped', at: 'OBX[2]-3', where: 'm.yaml:1:2', detail: 'lab-tests' } as const];
-    await journal.admit(admission('a', 5, { state: 'held', skipped, faults }));
+    const warnings = [{ code: 'field-type', at: 'PID-7', where: 'm.yaml:3:4', detail: 'date-time' } as const];
+    await journal.admit(admission('a', 5, { state: 'held', skipped, faults, warnings }));
     expect(await journal.readMessage(1)).toEqual({
       id: 1,
       channel: 'lab',
@@ -43,6 +44,7 @@ export function describeReads(makePlace: () => Promise<Place>): void {
       mappingVersion: 'v1',
       skipped,
       faults,
+      warnings,
       timesSeen: 1,
     });
     expect(await journal.readHistory(1)).toEqual([

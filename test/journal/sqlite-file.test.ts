@@ -92,6 +92,17 @@ describe('the journal’s files', () => {
     db.close();
   });
 
+  it('of the first version are brought up to date with what they hold', async () => {
+    await (await openJournal()).close();
+    const db = new Database(path);
+    db.exec('alter table messages drop column warnings');
+    db.exec(`insert into messages (channel, content_hash, origin, received_at, state, state_at, skipped, faults)
+      values ('lab', x'00', 'mllp', 1, 'held', 1, '[]', '[]'); insert into message_bytes values (1, x'4d')`);
+    db.pragma('user_version = 1');
+    db.close();
+    expect(await (await openJournal()).readMessage(1)).toMatchObject({ state: 'held', warnings: [] });
+  });
+
   it('that are no database are refused in words', async () => {
     await (await openJournal()).close();
     writeFileSync(path, 'this is not a database, but it is long enough to be taken for one '.repeat(100));
