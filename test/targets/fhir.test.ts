@@ -240,6 +240,15 @@ describe('fhir target', () => {
     expect(faultOf(await send('north', makeResultBundle('text', 'text')))).toEqual({ code, detail: `HTTP ${status}` });
   });
 
+  it.each([301, 302, 303, 307, 308])('follows no redirect: HTTP %i', async (status) => {
+    const before = world.server.ledger.requests().length;
+    const headers = { location: world.server.url };
+    world.server.faults.add({ fault: { kind: 'status', status, headers }, times: 1 });
+    const verdict = await send('north', makeResultBundle('redirect', 'redirect'));
+    expect(faultOf(verdict)).toEqual({ code: 'target-unexpected', detail: `HTTP ${status} processing` });
+    expect(world.server.ledger.requests()).toHaveLength(before + 1);
+  });
+
   it('lets a content error outweigh one that passes', async () => {
     const issue = (code: string) => ({ severity: 'error', code });
     const text = JSON.stringify({ resourceType: 'OperationOutcome', issue: [issue('exception'), issue('value')] });
@@ -425,6 +434,7 @@ describe('fhir target, answers out of measure', () => {
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('{}'));
     }, {});
     expect(asked).toEqual(['identity']);
+    expect(verdict).toMatchObject({ ok: true, response: { body: new Uint8Array(0) } });
     expect(faultOf(verdict)?.code).toBe('answer-unreadable');
   });
 });
