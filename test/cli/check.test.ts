@@ -1,0 +1,66 @@
+import { cpSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Installation, install } from '../installation.ts';
+import { runCommand } from './kit.ts';
+
+let home: Installation;
+beforeEach(async () => {
+  home = await install();
+});
+afterEach(() => home.tearDown());
+
+const check = (...more: string[]) => runCommand(['check', '-c', home.configFile, ...more]).done;
+
+describe('sluss check', () => {
+  it('says what it found in order, and leaves nothing behind', async () => {
+    const { code, out, err } = await check();
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(/ok {2}configuration {3}2 channels, 2 targets/);
+    expect(out).toMatch(/ok {2}certificate {5}region-nord, \d+ days left/);
+    expect(out).toMatch(/ok {2}mappings {8}version [0-9a-f]{16}/);
+    expect(existsSync(join(home.folder, 'secret'))).toBe(false);
+    expect(existsSync(join(home.folder, 'journal.db'))).toBe(false);
+  });
+
+  it('tells every mistake of the configuration with its line, and exit code 2', async () => {
+    home.configure((text) =>
+      text.replace('parties: [region-nord]', 'partis: [region-nord]').replace('level: debug', 'level: loud'),
+    );
+    const { code, err } = await check();
+    expect(code).toBe(2);
+    expect(err).toMatch(/sluss\.yaml:5:15 “log.level” must be "debug" or "info" or "warn" or "error"\./);
+    expect(err).toMatch(/sluss\.yaml:\d+:5 Unknown key “channels.lab-nord.partis”. Did you mean “parties”\?/);
+  });
+
+  it('tells which certificate cannot be used, and why', async () => {
+    cpSync(join(home.folder, 'pki/klinik-syd.crt'), join(home.folder, 'pki/region-nord.crt'));
+    const { code, err } = await check();
+    expect(code).toBe(2);
+    expect(err).toMatch(/party region-nord: The care provider is stopped.*region-nord/);
+    expect(err).not.toContain('party klinik-syd');
+  });
+
+  it('tells a mistake in a mapping, and an unknown mapping where it is named', async () => {
+    home.configure((text) => text.replace('mappings: [se-covid-certificates]', 'mappings: [se-covid-certificats]'));
+    const { code, err } = await check();
+    expect(code).toBe(2);
+    expect(err).toMatch(/sluss\.yaml:\d+:\d+ .*se-covid-certificats.*did you mean "se-covid-certificates"/);
+  });
+
+  it('warns of what is allowed and probably not meant', async () => {
+    home.configure((text) => text.replace(/\n {2}lab-syd:[\s\S]*/, '\n'));
+    const { code, err } = await check();
+    expect(code).toBe(0);
+    expect(err).toContain('No channel speaks for the party “klinik-syd”.');
+  });
+
+  it('gives its report as JSON', async () => {
+    const good = JSON.parse((await check('--json')).out);
+    expect(good).toMatchObject({ ok: true, errors: [] });
+    writeFileSync(home.configFile, 'a: [');
+    const bad = await check('--json');
+    expect(bad.code).toBe(2);
+    expect(JSON.parse(bad.out)).toMatchObject({ ok: false, errors: [expect.stringContaining('sluss.yaml:1:')] });
+  });
+});
