@@ -13,6 +13,7 @@ import type { Host } from './contracts/plugin.ts';
 import type { Status } from './contracts/status.ts';
 import { createEngine } from './engine/engine.ts';
 import type { Channel, TargetPlace } from './engine/settings.ts';
+import { findCharset } from './hl7/charset.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
 import { createLog, type LogDestination } from './log.ts';
 import { createMappingLoader, type LoadMappings, watchMappings } from './mappings.ts';
@@ -74,6 +75,7 @@ export async function assemble(file: string, around: Surroundings, mayMakeSecret
     party: partyConfig,
     plugins: BUILT_IN_PLUGINS,
     importPlugin,
+    isCharset: (name) => findCharset(name) !== null,
     makeSecret: mayMakeSecret ? () => randomBytes(32).toString('base64url') : null,
   });
   const { level, pretty } = configuration.log;

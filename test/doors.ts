@@ -96,7 +96,7 @@ const CALLS: readonly { readonly what: RegExp; readonly name: string; readonly f
   {
     what: /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b/,
     name: 'the machine’s time',
-    files: ['system-clock.ts', 'simulators/laboratory.ts'],
+    files: ['system-clock.ts', 'cli/', 'simulators/laboratory.ts'],
   },
   { what: /\bMath\.random\b/, name: 'randomness', files: ['main.ts'] },
   { what: /\bprocess\.env\b/, name: 'the environment', files: ['cli/terminal.ts', 'targets/read-secret.ts'] },

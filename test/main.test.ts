@@ -1,6 +1,8 @@
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ConfigError } from '../src/config/configuration.ts';
 import { type Installation, install, negativeTest, portOf, sendAll } from './installation.ts';
 
@@ -24,6 +26,51 @@ describe('a whole Sluss', () => {
         .map((name) => name.split('.').at(-1))
         .sort(),
     ).toEqual(['json', 'pdf']);
+  });
+
+  it('takes a file in from a folder, and lays the answer beside it', async () => {
+    home.configure((text) => text.replace('{ kind: mllp, port: 0 }', '{ kind: folder, path: inbox, stableMs: 0 }'));
+    mkdirSync(join(home.folder, 'inbox'));
+    writeFileSync(join(home.folder, 'inbox/one.hl7'), negativeTest({ controlId: 'F1' }));
+    await home.start();
+    await home.seen('delivery-delivered', 3);
+    const done = join(home.folder, 'inbox/done');
+    await vi.waitUntil(() => existsSync(done) && readdirSync(done).some((name) => name.endsWith('.ack')));
+    const ack = readdirSync(done).find((name) => name.endsWith('.ack')) ?? '';
+    expect(readFileSync(join(done, ack), 'utf8')).toContain('MSA|AA|F1');
+  });
+
+  it('takes a plugin from outside, written in plain JavaScript', async () => {
+    const zod = pathToFileURL(createRequire(import.meta.url).resolve('zod')).href;
+    writeFileSync(
+      join(home.folder, 'my-source.mjs'),
+      `import { z } from ${JSON.stringify(zod)};
+       export default {
+         kind: 'source',
+         name: 'mine',
+         summary: 'Gives one message.',
+         config: z.strictObject({ text: z.string().describe('The message.') }),
+         create: ({ text }, host) => ({
+           address: 'mine://',
+           async start(intake) {
+             const bytes = Buffer.from(text);
+             const ack = await intake({ bytes, origin: 'mine', sender: null, fault: null, reply: null });
+             host.log.info('mine-answered', { state: ack.code, patient: 'Alva Berg' });
+           },
+           async stop() {},
+         }),
+       };`,
+    );
+    const text = JSON.stringify(Buffer.from(negativeTest({ controlId: 'X1' })).toString());
+    home.configure(
+      (old) => `${old.replace('{ kind: mllp, port: 0 }', `{ kind: mine, text: ${text} }`)}plugins: [./my-source.mjs]\n`,
+    );
+    await home.start();
+    await home.seen('mine-answered');
+    const line = home.log.find((one) => one.includes('mine-answered')) ?? '';
+    expect(JSON.parse(line)).toMatchObject({ level: 'info', event: 'mine-answered', state: 'AA' });
+    expect(line).not.toContain('Alva');
+    await home.seen('delivery-delivered', 3);
   });
 
   it('never sends under another party’s certificate', async () => {

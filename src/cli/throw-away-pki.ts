@@ -1,8 +1,11 @@
+import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../contracts/clock.ts';
 import type { KnownOrganisation } from '../simulators/covidbevis/stand-in.ts';
 import { createAuthority } from '../simulators/pki.ts';
+
+const DAY_MS = 86_400_000;
 
 /** A care provider of the samples, as the stand-in of the certificate service knows it. */
 export interface SampleProvider extends KnownOrganisation {
@@ -34,9 +37,14 @@ export async function makeThrowAwayPki(folder: string, clock: Clock): Promise<Th
   const names = ['server', ...SAMPLE_PROVIDERS.map(({ id }) => id)];
   const files = ['ca.crt', ...names.flatMap((name) => [`${name}.crt`, `${name}.key`])];
   const isThere = files.every((file) => existsSync(join(folder, file)));
-  if (!isThere) await makeAll(folder, clock);
+  if (!isThere || endsSoon(join(folder, 'server.crt'), clock.now())) await makeAll(folder, clock);
   const read = (file: string) => readFileSync(join(folder, file), 'utf8');
   return { server: { cert: read('server.crt'), key: read('server.key') }, ca: read('ca.crt') };
+}
+
+/** All are made together, so one speaks for all. */
+function endsSoon(file: string, now: number): boolean {
+  return Date.parse(new X509Certificate(readFileSync(file)).validTo) < now + DAY_MS;
 }
 
 async function makeAll(folder: string, clock: Clock): Promise<void> {

@@ -23,6 +23,8 @@ export interface LoadParts<Party extends z.ZodType> {
   readonly plugins: readonly AnyPlugin[];
   /** Imports an outside plugin named in the file; `from` is the file's path. @throws Error in words for people */
   readonly importPlugin: (specifier: string, from: string) => Promise<unknown>;
+  /** Whether a character set of this name can be read; absent = not checked. */
+  readonly isCharset?: (name: string) => boolean;
   /** Makes the installation's secret where the file allows it; null = only looking. */
   readonly makeSecret: (() => string) | null;
 }
@@ -56,7 +58,7 @@ export async function loadConfiguration<Party extends z.ZodType>(
 
   const shape = parsed.data;
   const resolvePath = (path: string) => resolve(dirname(file), path);
-  checkChannels(shape, yaml, problems);
+  checkChannels(shape, yaml, problems, parts.isCharset ?? (() => true));
   if (problems.length > 0) throw new ConfigError(inOrder(problems));
   // Last, since it may make a file, and a configuration with mistakes must leave nothing behind.
   const secret = secretOf(shape.secret, yaml, { resolvePath, env: parts.env, makeSecret: parts.makeSecret });
@@ -115,7 +117,7 @@ function secretOf(reference: SecretReference, yaml: YamlFile, sources: SecretSou
   }
 }
 
-function checkChannels(shape: Shape, yaml: YamlFile, problems: ConfigProblem[]) {
+function checkChannels(shape: Shape, yaml: YamlFile, problems: ConfigProblem[], isCharset: (name: string) => boolean) {
   const known = Object.keys(shape.parties);
   for (const [name, channel] of Object.entries(shape.channels)) {
     for (const [index, party] of channel.parties.entries()) {
@@ -123,6 +125,12 @@ function checkChannels(shape: Shape, yaml: YamlFile, problems: ConfigProblem[]) 
       const meant = suggest(party, known);
       const hint = meant === null ? '' : ` Did you mean “${meant}”?`;
       problems.push(yaml.problemAt(['channels', name, 'parties', index], `There is no party “${party}”.${hint}`));
+    }
+    for (const key of ['default', 'force'] as const) {
+      const charset = channel.charset[key];
+      if (charset === undefined || isCharset(charset)) continue;
+      const text = `“${charset}” is no character set that is known here. Names are those of MSH-18, such as 8859/1.`;
+      problems.push(yaml.problemAt(['channels', name, 'charset', key], text));
     }
     if (channel.zone !== undefined && !isZone(channel.zone)) {
       const text = `“${channel.zone}” is no time zone. Zones have names such as Europe/Stockholm.`;

@@ -17,7 +17,9 @@ export function checkPlugin(value: unknown, taken: readonly AnyPlugin[], reserve
     throw new Error('its name does not consist of small letters, digits and hyphens');
   }
   if (typeof plugin.create !== 'function') throw new Error('it has no function create');
-  if (typeof plugin.config?.safeParse !== 'function') throw new Error('its config is not a zod schema');
+  if (typeof plugin.config?.safeParse !== 'function' || plugin.config.def === undefined) {
+    throw new Error('its config is not a schema of zod 4');
+  }
   if (taken.some((one) => one.kind === plugin.kind && one.name === plugin.name)) {
     throw new Error(`there is a ${plugin.kind} of the name ${plugin.name} already`);
   }

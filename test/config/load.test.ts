@@ -73,6 +73,7 @@ function load(text: string, more: { env?: Record<string, string>; mayMake?: bool
         return { ...service, name: 'other', config: z.strictObject({ retry: z.string() }) };
       throw new Error('no such module');
     },
+    isCharset: (name) => name === '8859/1',
     makeSecret: (more.mayMake ?? true) ? () => 'm'.repeat(43) : null,
   });
 }
@@ -110,7 +111,7 @@ describe('a configuration that is right', () => {
         config: { url: 'https://localhost:8443' },
         limits: {
           concurrency: 8,
-          timeoutMs: 30_000,
+          timeoutMs: 60_000,
           retry: { minMs: 1_000, maxMs: 900_000 },
           giveUp: { afterFailures: 5, afterMs: 72 * 3_600_000 },
           breakAfterDeliveries: 5,
@@ -196,6 +197,11 @@ describe('a mistake', () => {
       'an unknown zone',
       ['Europe/Stockholm', 'Europe/Malmö'],
       '18:11 “Europe/Malmö” is no time zone. Zones have names such as Europe/Stockholm.',
+    ],
+    [
+      'an unknown character set',
+      ['zone:', 'charset: { default: 8859/77 }\n    zone:'],
+      '18:25 “8859/77” is no character set that is known here.',
     ],
     ['a list that must not be empty', ['[certificates]', '[]'], '16:15 “channels.lab.mappings” must hold at least 1.'],
     [
