@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '../src/config/configuration.ts';
+import type { FaultRecord } from '../src/contracts/fault.ts';
 import type { Admitted, HistoryEvent, Journal } from '../src/contracts/journal.ts';
 import type { Mapper } from '../src/contracts/mapper.ts';
 import type { Ack, AckCode } from '../src/contracts/source.ts';
@@ -177,10 +178,10 @@ async function readJournal(journal: Journal, answers: readonly Answer[]) {
     if (message === null) throw new Error(`message ${id} is not in the journal`);
     const { controlId, state, timesSeen } = message;
     const skipped = message.skipped.map(({ reason, at }) => ({ reason, at }));
-    // Without `where`: a line added to a mapping file changes no conversation.
-    const faults = message.faults.map(({ code, at, detail }) => ({ code, at, detail }));
+    const faults = message.faults.map(withoutWhere);
+    const warnings = message.warnings.map(withoutWhere);
     const history = (await journal.readHistory(id)).map(historyLine);
-    messages.push({ message: id, controlId, state, faults, skipped, timesSeen, history });
+    messages.push({ message: id, controlId, state, faults, warnings, skipped, timesSeen, history });
     for (const {
       id: deliveryId,
       messageId,
@@ -199,6 +200,11 @@ async function readJournal(journal: Journal, answers: readonly Answer[]) {
   }
   sent.sort((a, b) => a.id - b.id);
   return { messages, sent: sent.map(({ delivery }) => delivery) };
+}
+
+/** A line added to a mapping file changes no conversation. */
+function withoutWhere({ code, at, detail }: FaultRecord) {
+  return { code, at, detail };
 }
 
 /** `mapped`, `delivery 1: queued`, `delivery 1: superseded (message 2)` */

@@ -64,7 +64,7 @@ describe.runIf(files.length > 0)('public messages', () => {
       }
     }
     console.info(`anybody: ${certificates} certificates asked for`);
-    expect(certificates).toBeGreaterThan(5);
+    expect(certificates).toBeGreaterThan(0);
   });
 });
 
