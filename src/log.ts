@@ -32,7 +32,6 @@ const FIELDS = {
   at: true,
   where: true,
   detail: true,
-  origin: true,
   address: true,
   file: true,
   version: true,

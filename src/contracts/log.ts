@@ -13,7 +13,6 @@ export interface LogFields {
   at?: string;
   where?: string;
   detail?: string;
-  origin?: string;
   address?: string;
   /** Path of a configuration, certificate or mapping file; never of a file that a sender named. */
   file?: string;

@@ -63,33 +63,41 @@ interface Reading {
 export function createIntake(channel: IntakeChannel, parts: IntakeParts): Intake {
   const turns = createTurns();
   return async (inbound) => {
-    const storeFirst = inbound.bytes.length > parts.storeFirstBytes;
     try {
+      const storeFirst = inbound.bytes.length > parts.storeFirstBytes;
       return await turns.take(storeFirst, () => takeIn(inbound, storeFirst, channel, parts));
     } catch (error) {
       // A source must always get its answer; without one it would read nothing more from its sender.
       parts.log.error('intake-broken', { channel: channel.name, error: errorName(error) });
-      return null;
+      const reply: Reply = { code: 'AR', faults: [new Fault('internal').record] };
+      const reading = { header: headerOf(inbound.bytes), contentHash: `at ${parts.clock.now()}` };
+      return answerWith(reply, null, reading, channel, parts);
     }
   };
 }
 
 async function takeIn(inbound: Inbound, storeFirst: boolean, channel: IntakeChannel, parts: IntakeParts) {
   const reading = readInbound(inbound, parts.clock.now());
-  const answer = (reply: Reply, messageId: number | null): Ack => {
-    const { code, faults } = reply;
-    parts.tally.answer(channel.name, code);
-    const controlId = acknowledgementId(channel.name, reading.contentHash, code);
-    const { header } = reading;
-    const charset = charsetOf(header, channel.charset);
-    const bytes = buildAck({ header, code, faults, controlId, sentAt: parts.clock.now(), charset });
-    return { code, bytes, messageId };
-  };
+  const answer = (reply: Reply, messageId: number | null) => answerWith(reply, messageId, reading, channel, parts);
   if (!parts.isTaking()) return answer(refuse([new Fault('stopping').record]), null);
   const stored = await store(reading, storeFirst, channel, parts);
   if (stored instanceof Fault) return answer(refuse([stored.record]), null);
-  if (isAcknowledgement(reading.header) && stored.state === 'skipped') return null;
   return answer(chooseReply(channel.acknowledge, stored.state, stored.faults), stored.messageId);
+}
+
+/** The answer in the sender's own terms; null where the message is itself an acknowledgement: those are never answered. */
+function answerWith(
+  { code, faults }: Reply,
+  messageId: number | null,
+  { header, contentHash }: Pick<Reading, 'header' | 'contentHash'>,
+  channel: IntakeChannel,
+  { clock, tally }: IntakeParts,
+): Ack | null {
+  if (isAcknowledgement(header)) return null;
+  tally.answer(channel.name, code);
+  const controlId = acknowledgementId(channel.name, contentHash, code);
+  const charset = charsetOf(header, channel.charset);
+  return { code, bytes: buildAck({ header, code, faults, controlId, sentAt: clock.now(), charset }), messageId };
 }
 
 /** One durable commit; two where the message is too large to be mapped before it is on disk. Never rejects. */
@@ -131,7 +139,7 @@ async function store(
   } catch (error) {
     const failure = error instanceof Fault ? error : new Fault('journal-failed', { cause: error });
     tally.fault(failure.code);
-    log.error('message-not-stored', { channel: channel.name, origin: inbound.origin, error: errorName(error) });
+    log.error('message-not-stored', { channel: channel.name, error: errorName(error) });
     if (failure.code !== 'journal-busy') parts.onJournal(errorName(error));
     if (leftOver !== null) parts.onLeftOver(leftOver);
     return failure;
@@ -147,6 +155,14 @@ function readInbound(inbound: Inbound, receivedAt: number): Reading {
   } catch (error) {
     const fault = error instanceof Fault ? error : new Fault('not-hl7', { cause: error });
     return { ...rest, header: null, fault: found ?? fault.record };
+  }
+}
+
+function headerOf(bytes: Uint8Array): Header | null {
+  try {
+    return readHeader(bytes);
+  } catch {
+    return null;
   }
 }
 
@@ -194,7 +210,8 @@ function isAcknowledgement(header: Header | null): boolean {
 
 function noteAdmitted(admitted: Admitted, inbound: Inbound, channel: string, log: Log, tally: Tally): void {
   const { messageId, state, faults, deliveries, repeated } = admitted;
-  const fields = { channel, messageId, state, origin: inbound.origin, bytes: inbound.bytes.length };
+  // Not its origin: that may be a file's name, which senders make of whatever they like. The journal has it.
+  const fields = { channel, messageId, state, bytes: inbound.bytes.length };
   if (admitted.controlIdReused) log.warn('control-id-reused', { channel, messageId });
   if (repeated) {
     log.info('message-repeated', fields);

@@ -193,6 +193,29 @@ describe('the intake', () => {
   it('answers AR once the engine has stopped', async () => {
     await start();
     await bench.engine.stop();
-    expect(textOf(await bench.source.give(message('M1')))).toContain('MSA|AR|M1');
+    const ack = await bench.source.give(message('M1'));
+    expect(textOf(ack)).toContain('MSA|AR|M1');
+    expect(ack?.messageId).toBeNull();
+  });
+
+  it('answers AR where it breaks itself, but never an acknowledgement', async () => {
+    await start({
+      wrap: (journal): Journal => ({
+        ...journal,
+        admit: async (admission) => ({ ...(await journal.admit(admission)), state: 'unheard-of' as never }),
+      }),
+    });
+    const ack = await bench.source.give(message('M1'));
+    expect(ack?.messageId).toBeNull();
+    expect(textOf(ack)).toContain('MSA|AR|M1');
+    expect(await bench.source.give(message('M2', '', 'ACK^R01^ACK'))).toBeNull();
+    expect(bench.log.events()).toContain('intake-broken');
+  });
+
+  it('says in no log where a message came from: that may be the name of a file', async () => {
+    await start();
+    await bench.source.give(message('M1'));
+    await bench.log.seen('delivery-delivered');
+    expect(JSON.stringify(bench.log.lines)).not.toContain('test #1');
   });
 });
