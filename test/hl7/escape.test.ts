@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeText, UTF8 } from '../../src/hl7/charset.ts';
+import { decodeText, findCharset } from '../../src/hl7/charset.ts';
 import { type Delimiters, STANDARD_DELIMITERS } from '../../src/hl7/delimiters.ts';
 import { escapeText, unescapeText } from '../../src/hl7/escape.ts';
 import { arbitraryDelimiters } from './kit.ts';
 
+const UTF8 = findCharset('UTF-8')!;
 const utf8 = (bytes: Uint8Array) => decodeText(bytes, UTF8);
 const latin1 = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1');
 const meaning = (raw: string, delimiters: Delimiters = STANDARD_DELIMITERS) => unescapeText(raw, delimiters, utf8);
