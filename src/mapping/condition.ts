@@ -99,6 +99,16 @@ export function compileCondition(
   return (reader) => parsed(Object.create(prototype, { [READER]: { value: reader } })) === true;
 }
 
+/** True for what may be a variable's name as far as conditions go: not `list`, `type`, `in` and other words of CEL. */
+export function isFreeName(name: string): boolean {
+  try {
+    const environment = new Environment().registerVariable(name, 'dyn');
+    return (environment.parse(name).ast as { op?: unknown }).op === 'id';
+  } catch {
+    return false;
+  }
+}
+
 const READER = Symbol('reader');
 
 /** A value that is read when CEL comes to it. */

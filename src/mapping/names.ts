@@ -1,4 +1,5 @@
 import { Fault } from '../contracts/fault.ts';
+import { isFreeName } from './condition.ts';
 import { keepProblem } from './problem.ts';
 import { compileRule } from './rule.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
@@ -45,6 +46,7 @@ export function compileNames(
       setup.problems.push(
         keyNode.problem(`"${name}" cannot be a variable’s name`, 'letters and digits, a small letter first'),
       );
+    else if (!isFreeName(name)) setup.problems.push(keyNode.problem(`"${name}" means something else in conditions`));
     if ((GIVEN as readonly string[]).includes(name))
       setup.problems.push(keyNode.problem(`$${name} is given; it cannot be set`));
     if (variables.has(name)) setup.problems.push(keyNode.problem(`"${name}" is set twice, in settings and let`));
