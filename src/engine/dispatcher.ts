@@ -62,7 +62,6 @@ export function createDispatcher(parts: {
           if (slots.length === 0 || !running) continue;
           const claimed = await journal.claim(slots, askedAt);
           for (const delivery of claimed.deliveries) begin(delivery);
-          if (claimed.deliveries.length > 0) again = true;
           if (claimed.expired.length > 0) log.warn('deliveries-expired', { count: claimed.expired.length });
           if (claimed.nextDueAt !== null) dueTimes.push(claimed.nextDueAt);
         }
