@@ -5,6 +5,7 @@ import { keepProblem } from './problem.ts';
 import { compilePart, compileRule, compileSet } from './rule.ts';
 import { Found, foundText, type References, type Scope } from './scope.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
+import type { Trail } from './trail.ts';
 import { compileWhen } from './when.ts';
 import type { YamlNode } from './yaml-node.ts';
 
@@ -26,6 +27,7 @@ interface EntrySpec {
   readonly write: (typeof WRITES)[number];
   /** Differs from message to message though the results are the same; a result is not told by it. */
   readonly isVolatile: boolean;
+  readonly where: string;
 }
 
 interface Instance {
@@ -56,6 +58,7 @@ export function compileBundle(
     const outer: Scope = { ...scope, bundle: run, home: scope.home ?? scope };
     for (const spec of specs) run.open(spec, outer);
     const entries = run.makeEntries();
+    if (scope.run.trail !== null) run.placeEntries(scope.run.trail);
     if (entries.length === 0) return null;
     const elements = makeHead?.(scope)?.value as object | undefined;
     const entry = entries.map((one) => one.entry);
@@ -97,6 +100,7 @@ function compileEntry(node: YamlNode, around: Surroundings): EntrySpec {
     key: (key.isList ? key.items() : [key]).map((item) => compilePart(item, around)),
     write: keys.get('write')?.word(WRITES) ?? 'update',
     isVolatile: keys.get('volatile')?.flag() ?? false,
+    where: node.where,
   };
 }
 
@@ -164,6 +168,18 @@ class BundleRun implements References {
     return entries;
   }
 
+  /** Tells the trail where in the bundle the resources stand. */
+  placeEntries(trail: Trail): void {
+    const places = new Map<string, string>();
+    for (const { resource, fullUrl, spec } of this.#instances.values()) {
+      if (resource === null || resource === undefined) continue;
+      const element = `entry[${places.size}]`;
+      places.set(fullUrl, `${element}.resource`);
+      trail.within(element, () => trail.made(spec.where, new Set(), new Set()));
+    }
+    trail.place(places, new Set([...this.#instances.values()].map(({ fullUrl }) => fullUrl)));
+  }
+
   #instance(spec: EntrySpec, scope: Scope): Instance {
     const parts = spec.key.map((part) => {
       const found = part(scope);
@@ -205,7 +221,7 @@ class BundleRun implements References {
     instance.resource = {};
     const { trail } = instance.scope.run;
     const make = () => instance.spec.body(instance.scope);
-    const found = trail === null ? make() : trail.at(`${instance.spec.name}(${instance.id.slice(0, 8)})`, make);
+    const found = trail === null ? make() : trail.at(instance.fullUrl, make);
     instance.resource = found === null ? null : (found.value as Record<string, unknown>);
     return instance.resource;
   }

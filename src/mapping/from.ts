@@ -99,8 +99,8 @@ export function withTrail(evaluate: Evaluate, where: string): Evaluate {
   return (scope) => {
     const { trail } = scope.run;
     if (trail === null) return evaluate(scope);
-    const { value, sources } = trail.collect(() => evaluate(scope));
-    if (!isNothing(value)) trail.made(where, sources);
+    const { value, sources, rows } = trail.collect(() => evaluate(scope));
+    if (!isNothing(value)) trail.made(where, sources, rows);
     return value;
   };
 }

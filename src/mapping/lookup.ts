@@ -31,7 +31,10 @@ export function compileLookup(
   const where = node.where;
   return (found, scope) => {
     const row = table.find(lookupKeys(found, scope));
-    if (row !== null) return Found.made(row.value, found);
+    if (row !== null) {
+      scope.run.trail?.lookedUp(row.where);
+      return Found.made(row.value, found);
+    }
     switch (onMiss) {
       case 'keep':
         return found;

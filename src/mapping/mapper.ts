@@ -3,10 +3,10 @@ import type { Answered, Draft, MapContext, Mapped, Mapper } from '../contracts/m
 import { type CharsetPolicy, decodeText, resolveCharset } from '../hl7/charset.ts';
 import { arrangeGroups } from '../hl7/group.ts';
 import { type Header, readHeader } from '../hl7/header.ts';
-import { parseMessage } from '../hl7/message.ts';
-import { gatherOutcomes, type MessageMapping } from './mapping.ts';
+import { type Message, parseMessage } from '../hl7/message.ts';
+import { gatherOutcomes, type MadeBody, type MessageMapping } from './mapping.ts';
 import type { Run } from './scope.ts';
-import { Trail, type TrailEntry } from './trail.ts';
+import { Trail } from './trail.ts';
 
 /** A channel with the mappings compiled for it. */
 export interface MappedChannel {
@@ -23,11 +23,15 @@ export interface ExplainingMapper extends Mapper {
 
 export interface Explanation {
   readonly mapped: Mapped;
-  /** In the order of the results; HL7 location of the result, the mapping's name, and its trail. */
+  /** The message as it was read; null where it could not be. */
+  readonly message: Message | null;
+  /** HL7 locations that were read for anything but to see whether something is there. */
+  readonly used: ReadonlySet<string>;
+  /** In the order of the results; HL7 location of the result, the mapping's name, and every body that was made. */
   readonly results: readonly {
     readonly at: string | null;
     readonly mapping: string;
-    readonly trail: readonly TrailEntry[];
+    readonly made: readonly MadeBody[];
   }[];
 }
 
@@ -39,20 +43,24 @@ export function createMapper(version: string, channels: ReadonlyMap<string, Mapp
   const map = (message: Uint8Array, context: MapContext, isExplained: boolean): Explanation => {
     try {
       const read = readMessage(message, channelOf(context));
+      const used = new Set<string>();
       const results = read.mappings.flatMap((mapping) => {
         const trail = isExplained ? new Trail() : null;
         const outcomes = mapping.mapMessage({ ...read.run, zone: mapping.zone, trail });
-        return outcomes.map((outcome) => ({ outcome, mapping: mapping.name, trail: outcome.trail }));
+        for (const location of trail?.used ?? []) used.add(location);
+        return outcomes.map((outcome) => ({ outcome, mapping: mapping.name }));
       });
       return {
         mapped: gatherOutcomes(
           results.map(({ outcome }) => outcome),
           read.run.warnings,
         ),
-        results: results.map(({ outcome, mapping, trail }) => ({ at: outcome.at, mapping, trail })),
+        message: read.run.message,
+        used,
+        results: results.map(({ outcome, mapping }) => ({ at: outcome.at, mapping, made: outcome.made })),
       };
     } catch (error) {
-      if (error instanceof Fault) return { mapped: refuse(error), results: [] };
+      if (error instanceof Fault) return { mapped: refuse(error), message: null, used: new Set(), results: [] };
       throw error;
     }
   };
@@ -96,8 +104,9 @@ function chooseMappings(header: Header, channel: MappedChannel): MessageMapping[
   const refusals = channel.mappings.map((mapping) => mapping.refuses(header));
   const chosen = channel.mappings.filter((_, index) => refusals[index] === null);
   if (chosen.length === 0) {
-    const isEvent = refusals.includes('event-unsupported');
-    throw new Fault(isEvent ? 'event-unsupported' : 'type-unsupported', { at: isEvent ? 'MSH-9.2' : 'MSH-9.1' });
+    // The mapping that came nearest says why: it took the type, or the type and the event.
+    const code = REFUSALS.find(([refusal]) => refusals.includes(refusal)) ?? (['type-unsupported', 'MSH-9.1'] as const);
+    throw new Fault(code[0], { at: code[1] });
   }
   if (!SUPPORTED_VERSION.test(header.version)) throw new Fault('version-unsupported', { at: 'MSH-12' });
   return chosen;

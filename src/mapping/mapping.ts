@@ -1,6 +1,8 @@
 import { Fault, type FaultRecord } from '../contracts/fault.ts';
 import type { Answered, Draft, Mapped, Skipped, Statement } from '../contracts/mapper.ts';
+import { checkResource } from '../fhir/check-resource.ts';
 import { deriveIdentifier, deriveKey } from '../fhir/identifier.ts';
+import type { ResourceIssue } from '../fhir/resource-issue.ts';
 import { findGroups, type Group, isGroupName } from '../hl7/group.ts';
 import type { Header } from '../hl7/header.ts';
 import { locateSegment } from '../hl7/path.ts';
@@ -9,11 +11,12 @@ import { compileDeliveries, type Deliver } from './deliver.ts';
 import { compileNames } from './names.ts';
 import { keepProblem } from './problem.ts';
 import { compilePart } from './rule.ts';
+import { resourceFaults } from './resource-faults.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import { compileWhen } from './when.ts';
 import { Found, foundText, type PartyFacts, type Run, type Scope } from './scope.ts';
 import type { MappingSetup } from './setup.ts';
-import type { TrailEntry } from './trail.ts';
+import { Trail, type TrailEntry } from './trail.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** What became of one result. A result with a fault has neither a statement nor drafts. */
@@ -23,9 +26,18 @@ export interface ResultOutcome {
   readonly drafts: readonly Draft[];
   readonly skipped: Skipped | null;
   readonly faults: readonly Fault[];
-  /** [] unless the run's trail is on. */
+  /** Each body that was made, also of a result with faults; [] unless the run's trail is on. */
+  readonly made: readonly MadeBody[];
+}
+
+/** A body, and what made which element of it. */
+export interface MadeBody extends Pick<Draft, 'target' | 'operation' | 'party'> {
+  /** JSON. */
+  readonly body: string;
   readonly trail: readonly TrailEntry[];
 }
+  /** `file:line:col` of its entry of `deliver:`. */
+  readonly where: string;
 
 export interface MessageMapping {
   readonly name: string;
@@ -54,6 +66,9 @@ interface MadeDraft {
 
 const KEYS = [
   'mapping',
+  readonly body: MadeBody;
+  /** What makes its body invalid FHIR. */
+  readonly issues: readonly ResourceIssue[];
   'summary',
   'because',
   'match',
@@ -163,6 +178,8 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     const lasting = lastingPart(body.value);
     const draft: Draft = {
       resultKey,
+    // What lacks an element because of a fault does not leave; that it is incomplete need not be said as well.
+    const issues = scope.faults.size === 0 && isResource(body.value) ? checkResource(body.value) : [];
       target: one.target,
       operation: one.operation,
       party: scope.party.id,
@@ -172,18 +189,26 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       notAfter: one.notAfter?.(scope) ?? null,
     };
     const states = lasting === body.value ? text : JSON.stringify(lasting);
-    return { draft, states: `${one.target}/${one.operation} ${states}` };
+    const { target, operation, party } = draft;
+    return {
+      draft,
+      states: `${one.target}/${one.operation} ${states}`,
+      body: { target, operation, party, body: text, trail: scope.run.trail?.takeEntries() ?? [], where: one.where },
+      issues,
+    };
   };
 
-  const evaluate = (scope: Scope): Omit<ResultOutcome, 'at' | 'faults' | 'trail'> => {
+  const evaluate = (scope: Scope, made: MadeDraft[]): Omit<ResultOutcome, 'at' | 'faults' | 'made'> => {
     const without = { statement: null, drafts: [], skipped: null };
     const ignored = ignore.find(({ holds }) => holds(scope));
     if (ignored !== undefined) return { ...without, skipped: { reason: ignored.reason, at: null } };
     // First, since a reason to skip may depend on the party.
     const resultKey = readResultKey(scope);
     const reason = skip.find(({ holds }) => holds(scope))?.reason ?? null;
-    const attempted = reason !== null ? [] : deliver.map((one) => makeDraft(one, resultKey, one.operation, scope));
-    const made = attempted.filter((one) => one !== null);
+    for (const one of reason !== null ? [] : deliver) {
+      const draft = makeDraft(one, resultKey, one.operation, scope);
+      if (draft !== null) made.push(draft);
+    }
     const drafts = made.map(({ draft }) => draft);
     const why = reason ?? (drafts.length === 0 ? 'nothing-to-deliver' : null);
     const statement: Statement = {
@@ -203,18 +228,26 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     const scope = makeScope(group, run);
     const first = group.segments[0];
     const at = first === undefined ? null : locateSegment(first);
-    let outcome: Omit<ResultOutcome, 'at' | 'faults' | 'trail'> = { statement: null, drafts: [], skipped: null };
+    const made: MadeDraft[] = [];
+    let outcome: Omit<ResultOutcome, 'at' | 'faults' | 'made'> = { statement: null, drafts: [], skipped: null };
     try {
-      outcome = evaluate(scope);
+      outcome = evaluate(scope, made);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       scope.faults.add(error);
     }
-    const trail = run.trail?.takeEntries() ?? [];
-    const faults = [...scope.faults];
-    if (faults.length > 0) return { at, statement: null, drafts: [], skipped: null, faults, trail };
+    const isInvalid = made.some(({ issues }) => issues.length > 0);
+    // Which line is to blame only the trail knows, and it is too dear to be on when all is well.
+    if (isInvalid && run.trail === null)
+      return { ...mapResult(group, { ...run, trail: new Trail(), warnings: [] }), made: [] };
+    const faults = [
+      ...scope.faults,
+      ...made.flatMap(({ issues, body }) => resourceFaults(issues, body.trail, body.where)),
+    ];
+    const bodies = run.trail === null ? [] : made.map(({ body }) => body);
+    if (faults.length > 0) return { at, statement: null, drafts: [], skipped: null, faults, made: bodies };
     const skipped = outcome.skipped === null ? null : { reason: outcome.skipped.reason, at };
-    return { ...outcome, at, skipped, faults, trail };
+    return { ...outcome, at, skipped, faults, made: bodies };
   };
 
   return {
@@ -244,7 +277,10 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
         const drafts = (answeredOne?.followUps ?? []).map((one) =>
           makeDraft(one, answered.resultKey, answered.operation, scope),
         );
-        const [fault] = scope.faults;
+        const invalid = drafts.flatMap((made) =>
+          made === null ? [] : resourceFaults(made.issues, [], made.body.where),
+        );
+        const [fault] = [...scope.faults, ...invalid];
         if (fault !== undefined) throw blameAnswer(fault);
         return drafts.flatMap((made) => (made === null ? [] : [made.draft]));
       }
@@ -305,6 +341,10 @@ function namesOfEntries(deliver: YamlNode | undefined): Set<string> {
 
 /** The channel's zone goes before the file's. */
 function readZone(root: YamlNode, node: YamlNode | undefined, ofChannel: string | null): string {
+function isResource(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && 'resourceType' in body;
+}
+
   const zone = node?.text() ?? ofChannel;
   if (zone === null) root.fail('A mapping needs zone: … (or its channel does)', 'for example Europe/Stockholm');
   for (const name of [zone, ofChannel ?? zone]) {

@@ -104,7 +104,7 @@ function compileLiteral(node: YamlNode): Evaluate {
   const found = Found.made(value);
   const where = node.where;
   return (scope) => {
-    scope.run.trail?.made(where, new Set());
+    scope.run.trail?.made(where, new Set(), new Set());
     return found;
   };
 }

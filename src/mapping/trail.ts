@@ -1,19 +1,27 @@
 /** Which mapping line made which element out of which field. */
 export interface TrailEntry {
-  /** Element path within the delivery's body: `code.coding[0].code`. */
+  /** Element path within the delivery's body: `code.coding[0].code`, `entry[3].resource.status`. */
   readonly element: string;
   /** `file:line:col` of the rule. */
   readonly where: string;
   /** HL7 locations the value came from; [] = a literal. */
   readonly sources: readonly string[];
+  /** `file:line:col` of the table rows it was looked up in. */
+  readonly rows: readonly string[];
+}
+
+/** What was read for something that is being evaluated. */
+interface Reading {
+  readonly sources: Set<string>;
+  readonly rows: Set<string>;
 }
 
 /** Written while a mapper runs with the trail on; it costs time, so the engine runs without. */
 export class Trail {
-  readonly #stack: Set<string>[] = [];
+  readonly #stack: Reading[] = [];
   readonly #used = new Set<string>();
   /** By a result's memo and a variable's index. */
-  readonly #kept = new WeakMap<object, ReadonlySet<string>[]>();
+  readonly #kept = new WeakMap<object, Reading[]>();
   #entries: TrailEntry[] = [];
   #element = '';
 
@@ -32,33 +40,45 @@ export class Trail {
   /** Notes a place that was read for whatever is being evaluated. */
   read(location: string): void {
     this.#used.add(location);
-    this.#stack.at(-1)?.add(location);
+    this.#stack.at(-1)?.sources.add(location);
   }
 
-  /** Evaluates, and returns with the value the places it was read from. */
-  collect<Value>(evaluate: () => Value): { readonly value: Value; readonly sources: ReadonlySet<string> } {
-    const sources = new Set<string>();
-    this.#stack.push(sources);
+  /** Notes the row of a table that gave whatever is being evaluated. */
+  lookedUp(where: string): void {
+    this.#stack.at(-1)?.rows.add(where);
+  }
+
+  /** Evaluates, and returns with the value what was read for it. */
+  collect<Value>(evaluate: () => Value): Reading & { readonly value: Value } {
+    const reading: Reading = { sources: new Set(), rows: new Set() };
+    this.#stack.push(reading);
     try {
-      return { value: evaluate(), sources };
+      return { value: evaluate(), ...reading };
     } finally {
       this.#stack.pop();
-      for (const source of sources) this.#stack.at(-1)?.add(source);
+      this.#pass(reading);
     }
   }
 
-  /** Evaluates what is asked for more than once (a `let`), and keeps the places it was read from. */
+  /** Evaluates what is asked for more than once (a `let`), and keeps what was read for it. */
   keep<Value>(memo: object, index: number, evaluate: () => Value): Value {
-    const { value, sources } = this.collect(evaluate);
+    const { value, ...reading } = this.collect(evaluate);
     const kept = this.#kept.get(memo) ?? [];
-    kept[index] = sources;
+    kept[index] = reading;
     this.#kept.set(memo, kept);
     return value;
   }
 
-  /** Notes the places again for whoever asks now. */
+  /** Notes the same again for whoever asks now. */
   readAgain(memo: object, index: number): void {
-    for (const source of this.#kept.get(memo)?.[index] ?? []) this.#stack.at(-1)?.add(source);
+    const kept = this.#kept.get(memo)?.[index];
+    if (kept !== undefined) this.#pass(kept);
+  }
+
+  #pass(reading: Reading): void {
+    const outer = this.#stack.at(-1);
+    for (const source of reading.sources) outer?.sources.add(source);
+    for (const row of reading.rows) outer?.rows.add(row);
   }
 
   /** Evaluates what makes an element, below the element that is being made. */
@@ -72,7 +92,10 @@ export class Trail {
     }
   }
 
-  /** Evaluates what makes a thing of its own, such as a bundle's resource, whatever is being made just now. */
+  /**
+   * Evaluates what makes a thing of its own, such as a bundle's resource, whatever is being made just now.
+   * @param root stands for the thing until `place` says where it came to stand; holds no point
+   */
   at<Value>(root: string, evaluate: () => Value): Value {
     const [outer, stack] = [this.#element, this.#stack.splice(0)];
     this.#element = root;
@@ -84,9 +107,20 @@ export class Trail {
     }
   }
 
+  /** Gives things that were made by `at` the places they came to stand at; a thing without one came to nothing. */
+  place(elements: ReadonlyMap<string, string>, roots: ReadonlySet<string>): void {
+    this.#entries = this.#entries.flatMap((entry) => {
+      const end = entry.element.indexOf('.');
+      const root = end < 0 ? entry.element : entry.element.slice(0, end);
+      if (!roots.has(root)) return [entry];
+      const element = elements.get(root);
+      return element === undefined ? [] : [{ ...entry, element: element + entry.element.slice(root.length) }];
+    });
+  }
+
   /** Notes that the element at hand was made by a rule; what only led to it (a `let`, a condition) is not an element. */
-  made(where: string, sources: ReadonlySet<string>): void {
+  made(where: string, sources: ReadonlySet<string>, rows: ReadonlySet<string>): void {
     if (this.#stack.length > 0 || this.#element === '') return;
-    this.#entries.push({ element: this.#element, where, sources: [...sources] });
+    this.#entries.push({ element: this.#element, where, sources: [...sources], rows: [...rows] });
   }
 }

@@ -31,14 +31,12 @@ export function compileWhen(node: YamlNode, variables: ReadonlyMap<string, ReadV
 /** Lets a condition read one result. */
 function readerOf(scope: Scope, variables: ReadonlyMap<string, ReadVariable>): ConditionReader {
   const { message, trail } = scope.run;
-  const cellsAt = (path: Path) => {
-    const cells = readCells(path, scope.group, message);
-    if (trail !== null) for (const cell of cells) trail.read(locate(cell));
-    return cells;
-  };
+  const cellsAt = (path: Path) => readCells(path, scope.group, message);
   return {
     readText(path) {
       const cell = cellsAt(path).find(({ raw }) => isValued(raw, message));
+      // To ask whether something is there is not to use it.
+      if (cell !== undefined) trail?.read(locate(cell));
       return cell === undefined || cell.raw === HL7_NULL ? '' : textOf(cell, scope.run).trim();
     },
     readPresence(path) {
