@@ -61,18 +61,20 @@ interface Parts {
   readonly messages: Map<string, YamlNode>;
   readonly resources: Map<string, YamlNode>;
   readonly tables: Map<string, Table>;
+  readonly tableNodes: Map<string, YamlNode>;
   readonly datatypes: Map<string, YamlNode>;
 }
 
 /** What a file is, its first key says: mapping, resource or table. */
 function sortFiles(files: readonly SourceFile[], problems: Problem[]): Parts {
-  const parts: Parts = { messages: new Map(), resources: new Map(), tables: new Map(), datatypes: new Map() };
   const tableNodes = new Map<string, YamlNode>();
+  const [messages, resources, datatypes] = [new Map(), new Map(), new Map()];
+  const parts: Parts = { messages, resources, datatypes, tableNodes, tables: new Map() };
   for (const file of files) {
     const { root, problems: found } = parseYaml(file);
     problems.push(...found);
     if (root === null) continue;
-    keepProblem(problems, () => place(root, parts, tableNodes), undefined);
+    keepProblem(problems, () => place(root, parts), undefined);
   }
   for (const [name, node] of tableNodes) {
     // A table with a problem is there all the same, so that nobody is told that it is not.
@@ -84,12 +86,12 @@ function sortFiles(files: readonly SourceFile[], problems: Problem[]): Parts {
   return parts;
 }
 
-function place(root: YamlNode, parts: Parts, tables: Map<string, YamlNode>): void {
+function place(root: YamlNode, parts: Parts): void {
   const entries = root.entries();
   for (const [kind, of] of [
     ['mapping', parts.messages],
     ['resource', parts.resources],
-    ['table', tables],
+    ['table', parts.tableNodes],
     ['datatype', parts.datatypes],
   ] as const) {
     const entry = entries.get(kind);
@@ -152,9 +154,7 @@ function mappingSetup(
   problems: Problem[],
 ): MappingSetup {
   return {
-    tables: parts.tables,
-    resources: parts.resources,
-    datatypes: parts.datatypes,
+    ...parts,
     problems,
     operations: channel === null ? null : setup.operations,
     parties: setup.parties,

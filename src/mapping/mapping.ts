@@ -9,6 +9,7 @@ import { locateSegment } from '../hl7/path.ts';
 import { entryNames, lastingPart } from './bundle.ts';
 import { compileDeliveries, type Deliver } from './deliver.ts';
 import { compileNames } from './names.ts';
+import { layerMapping } from './overlay.ts';
 import { keepProblem } from './problem.ts';
 import { compilePart } from './rule.ts';
 import { resourceFaults } from './resource-faults.ts';
@@ -66,9 +67,7 @@ interface MadeDraft {
 
 const KEYS = [
   'mapping',
-  readonly body: MadeBody;
-  /** What makes its body invalid FHIR. */
-  readonly issues: readonly ResourceIssue[];
+  'extends',
   'summary',
   'because',
   'match',
@@ -88,12 +87,15 @@ const KEYS = [
 const NEEDED = ['mapping', 'match', 'each', 'lane', 'result', 'deliver'] as const;
 
 /**
+  'resources',
+  'tables',
  * Compiles one file of `mappings/messages/` for one channel. What is wrong goes into `setup.problems`; what could be
  * compiled is returned all the same, so that one run shows every problem.
  * @throws ProblemError where so much is wrong that nothing can be made
  */
 export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapping {
-  const keys = root.keys(KEYS, setup.problems);
+  const layered = layerMapping(root, KEYS, setup);
+  const { keys } = layered;
   for (const key of NEEDED) if (!keys.has(key)) setup.problems.push(root.problem(`A mapping needs ${key}: …`));
   const need = (key: (typeof NEEDED)[number]) => keys.get(key) ?? root.fail(`A mapping needs ${key}: …`);
   const attempt = <Made>(compile: () => Made, without: Made): Made => keepProblem(setup.problems, compile, without);
@@ -104,12 +106,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     () => null,
   );
   const each = attempt(() => readGroupName(need('each')), '');
-  const names = compileNames(
-    keys.get('settings') ?? null,
-    keys.get('let') ?? null,
-    setup,
-    namesOfEntries(keys.get('deliver')),
-  );
+  const names = compileNames(layered, setup, namesOfEntries(keys.get('deliver')));
   const around = names.around;
   const nothing: Evaluate = () => null;
   const overrides = setup.overrides?.entries() ?? new Map<string, { keyNode: YamlNode; value: YamlNode }>();

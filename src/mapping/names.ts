@@ -1,5 +1,6 @@
 import { Fault } from '../contracts/fault.ts';
 import { isFreeName } from './condition.ts';
+import type { LayeredMapping } from './overlay.ts';
 import { keepProblem } from './problem.ts';
 import { compileRule } from './rule.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
@@ -20,18 +21,17 @@ export interface Names {
 
 /** Makes the variables of `settings` and `let`: each is evaluated when somebody asks, once a result. */
 export function compileNames(
-  settings: YamlNode | null,
-  lets: YamlNode | null,
+  { settings, lets, overrides: elements, tables }: Omit<LayeredMapping<string>, 'keys'>,
   setup: MappingSetup,
   entries: ReadonlySet<string>,
 ): Names {
   const variables = new Map<string, ReadVariable>();
   const around: Surroundings = {
-    tables: setup.tables,
+    tables,
     resources: setup.resources,
     datatypes: setup.datatypes,
     entries,
-    overrides: new Map(),
+    overrides: elements,
     variables,
     problems: setup.problems,
     including: [],
@@ -41,7 +41,7 @@ export function compileNames(
   const nameNodes: YamlNode[] = [];
   const overrides = setup.overrides?.entries() ?? new Map();
   const settingNames: string[] = [];
-  for (const [name, { keyNode, value }] of [...(settings?.entries() ?? []), ...(lets?.entries() ?? [])]) {
+  for (const [name, { keyNode, value }] of [...settings, ...lets]) {
     if (!/^[a-z][A-Za-z0-9]*$/.test(name))
       setup.problems.push(
         keyNode.problem(`"${name}" cannot be a variable’s name`, 'letters and digits, a small letter first'),
@@ -50,7 +50,7 @@ export function compileNames(
     if ((GIVEN as readonly string[]).includes(name))
       setup.problems.push(keyNode.problem(`$${name} is given; it cannot be set`));
     if (variables.has(name)) setup.problems.push(keyNode.problem(`"${name}" is set twice, in settings and let`));
-    const isSetting = settings !== null && settingNames.length < (settings.entries().size ?? 0);
+    const isSetting = settingNames.length < settings.size;
     if (isSetting) settingNames.push(name);
     const index = nodes.length;
     nameNodes.push(keyNode);

@@ -8,7 +8,7 @@ import { compileSource } from './source.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import { compileText } from './text.ts';
 import { compileWhen } from './when.ts';
-import type { YamlNode } from './yaml-node.ts';
+import type { NamedNode, YamlNode } from './yaml-node.ts';
 
 const SOURCES = ['from', 'all', 'value', 'text', 'set', 'include', 'call', 'ref', 'refs', 'first'] as const;
 const RULE_KEYS = [
@@ -205,10 +205,15 @@ interface Element {
 export function compileSet(
   node: YamlNode,
   around: Surroundings,
-  overrides: ReadonlyMap<string, YamlNode> = new Map(),
+  overrides: ReadonlyMap<string, NamedNode> = new Map(),
 ): Evaluate {
-  const entries = new Map([...node.entries()].map(([name, { keyNode, value }]) => [name, { keyNode, value }]));
-  for (const [name, value] of overrides) entries.set(name, { keyNode: value, value });
+  const entries = node.entries();
+  for (const [name, entry] of overrides) {
+    const { keyNode, value } = entry;
+    if (value.isNull && !entries.has(name))
+      around.problems.push(keyNode.problem(`There is no "${name}" to leave out`, suggest(name, entries.keys())));
+    entries.set(name, entry);
+  }
   const elements: Element[] = [];
   for (const [name, { keyNode, value }] of entries) {
     if (value.isNull && overrides.has(name)) continue;

@@ -6,6 +6,9 @@ import type { YamlNode } from './yaml-node.ts';
 /** What a message mapping is compiled with, beside its own file. */
 export interface MappingSetup {
   readonly tables: ReadonlyMap<string, Table>;
+  /** The files of `mappings/messages/` and of `mappings/tables/`, for mappings that extend them. */
+  readonly messages: ReadonlyMap<string, YamlNode>;
+  readonly tableNodes: ReadonlyMap<string, YamlNode>;
   readonly resources: ReadonlyMap<string, YamlNode>;
   readonly datatypes: ReadonlyMap<string, YamlNode>;
   readonly problems: Problem[];

@@ -25,31 +25,32 @@ export function emptyTable(name: string): Table {
   return { name, size: 0, find: () => null };
 }
 
-/** What is wrong with single rows is noted, and the rest is read. @throws ProblemError */
-export function compileTable(root: YamlNode, problems: Problem[]): Table {
+/**
+ * What is wrong with single rows is noted, and the rest is read.
+ * @param overlays maps with rows (and names of systems) of a mapping's own; a row without a value takes one away
+ * @throws ProblemError
+ */
+export function compileTable(root: YamlNode, problems: Problem[], overlays: readonly YamlNode[] = []): Table {
   const keys = root.keys(['table', 'summary', 'because', 'fold', 'systems', 'rows'], problems);
   const name = keys.get('table')?.text('the table’s name') ?? root.fail('A table needs its name (table: …)');
   const isFolded = keys.get('fold')?.flag() ?? false;
   const fold = (text: string) => (isFolded ? text.trim().toLowerCase() : text);
-  const rows = new Map<string, Map<string, { value: unknown; where: string }>>();
-  const rowsNode = keys.get('rows') ?? root.fail('A table needs rows');
-  let size = 0;
-  for (const [system, { value: group }] of rowsNode.entries()) {
-    const codes = new Map<string, { value: unknown; where: string }>();
-    for (const [code, { keyNode, value }] of keepProblem(problems, () => group.entries(), new Map())) {
-      const of = keepProblem(problems, () => value.literal(), '');
-      if (of === null) problems.push(keyNode.problem(`The row "${code}" has no value`));
-      if (codes.has(fold(code))) problems.push(keyNode.problem(`"${code}" has a row already in this system`));
-      codes.set(fold(code), { value: of, where: keyNode.where });
-      size += 1;
-    }
-    rows.set(fold(system), codes);
+  const rows: Rows = new Map();
+  readRows(keys.get('rows') ?? root.fail('A table needs rows'), rows, fold, false, problems);
+  const aliases = new Map<string, string>();
+  const alias = (node: YamlNode | null) =>
+    keepProblem(problems, () => readAliases(node, fold, rows, aliases), undefined);
+  alias(keys.get('systems') ?? null);
+  for (const overlay of overlays) {
+    const more = keepProblem(problems, () => overlay.keys(['rows', 'systems', 'because'], problems), new Map());
+    const moreRows = more.get('rows');
+    if (moreRows !== undefined) keepProblem(problems, () => readRows(moreRows, rows, fold, true, problems), undefined);
+    alias(more.get('systems') ?? null);
   }
-  const aliases = keepProblem(problems, () => readAliases(keys.get('systems') ?? null, fold, rows), new Map());
   const findIn = (system: string, code: string) => rows.get(system)?.get(code) ?? null;
   return {
     name,
-    size,
+    size: [...rows.values()].reduce((sum, codes) => sum + codes.size, 0),
     find(candidates) {
       for (const candidate of candidates) {
         const code = fold(candidate.code);
@@ -63,13 +64,39 @@ export function compileTable(root: YamlNode, problems: Problem[]): Table {
   };
 }
 
+type Rows = Map<string, Map<string, { value: unknown; where: string }>>;
+
+function readRows(
+  node: YamlNode,
+  rows: Rows,
+  fold: (text: string) => string,
+  isOverlay: boolean,
+  problems: Problem[],
+): void {
+  for (const [system, { value: group }] of node.entries()) {
+    const codes = rows.get(fold(system)) ?? new Map();
+    const own = new Set<string>();
+    for (const [code, { keyNode, value }] of keepProblem(problems, () => group.entries(), new Map())) {
+      const of = keepProblem(problems, () => value.literal(), '');
+      if (own.has(fold(code))) problems.push(keyNode.problem(`"${code}" has a row already in this system`));
+      own.add(fold(code));
+      if (of === null && !isOverlay) problems.push(keyNode.problem(`The row "${code}" has no value`));
+      if (of === null && isOverlay && !codes.has(fold(code)))
+        problems.push(keyNode.problem(`There is no row "${code}" to take away`, suggest(code, codes.keys())));
+      if (of === null) codes.delete(fold(code));
+      else codes.set(fold(code), { value: of, where: keyNode.where });
+    }
+    rows.set(fold(system), codes);
+  }
+}
+
 /** `systems: { LN: [LOINC, http://loinc.org] }`: other names senders use for a system. */
 function readAliases(
   node: YamlNode | null,
   fold: (text: string) => string,
   rows: ReadonlyMap<string, unknown>,
-): Map<string, string> {
-  const aliases = new Map<string, string>();
+  aliases: Map<string, string>,
+): void {
   for (const [system, { keyNode, value }] of node?.entries() ?? []) {
     if (!rows.has(fold(system))) keyNode.fail(`No rows stand under "${system}"`, suggest(system, rows.keys()));
     for (const alias of value.items()) {
@@ -80,5 +107,4 @@ function readAliases(
       aliases.set(name, fold(system));
     }
   }
-  return aliases;
 }

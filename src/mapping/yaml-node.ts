@@ -20,6 +20,12 @@ export interface SourceFile {
   readonly text: string;
 }
 
+/** An entry of a map: its key, for complaints about the name, and what stands behind it. */
+export interface NamedNode {
+  readonly keyNode: YamlNode;
+  readonly value: YamlNode;
+}
+
 const MAX_FILE_CHARACTERS = 1_000_000;
 const MAX_DEPTH = 40;
 
@@ -94,10 +100,10 @@ export class YamlNode {
   }
 
   /** The entries of a map with any keys. @throws ProblemError */
-  entries(): Map<string, { readonly keyNode: YamlNode; readonly value: YamlNode }> {
+  entries(): Map<string, NamedNode> {
     const node = this.#node;
     if (!isMap(node)) this.fail('Expected a map (key: value)');
-    const entries = new Map<string, { keyNode: YamlNode; value: YamlNode }>();
+    const entries = new Map<string, NamedNode>();
     for (const pair of node.items) {
       const keyNode = this.#child(pair.key as Node | null);
       const key = keyNode.text('a key');

@@ -1,0 +1,113 @@
+import { keepProblem, suggest } from './problem.ts';
+import type { MappingSetup } from './setup.ts';
+import { compileTable, type Table } from './table.ts';
+import type { NamedNode, YamlNode } from './yaml-node.ts';
+
+/** Keys of a mapping file that a mapping which extends it does not inherit: they speak of that file alone. */
+const OWN = ['mapping', 'summary', 'because', 'extends', 'tests'];
+
+/** A mapping with all that it inherits put together; every node still knows the file it stands in. */
+export interface LayeredMapping<Key extends string> {
+  /** The keys of the mapping; where it is silent, those of the one it extends. */
+  readonly keys: ReadonlyMap<Key, YamlNode>;
+  readonly settings: ReadonlyMap<string, NamedNode>;
+  readonly lets: ReadonlyMap<string, NamedNode>;
+  /** Elements it sets otherwise than the resource files, by resource and element; an empty value leaves one out. */
+  readonly overrides: ReadonlyMap<string, ReadonlyMap<string, NamedNode>>;
+  readonly tables: ReadonlyMap<string, Table>;
+}
+
+/**
+ * Reads a message mapping and what it `extends`: settings, lets, elements of resources and rows of tables join by name,
+ * anything else the mapping says replaces what it inherits. What is wrong goes into `setup.problems`.
+ */
+export function layerMapping<Key extends string>(
+  root: YamlNode,
+  known: readonly Key[],
+  setup: MappingSetup,
+): LayeredMapping<Key> {
+  const { problems } = setup;
+  const layers = findLayers(root, setup).map((node) => node.keys(known, node === root ? problems : []));
+  const keys = new Map<Key, YamlNode>();
+  const nodesOf = (key: string) => layers.flatMap((layer) => layer.get(key as Key) ?? []);
+  for (const layer of layers) {
+    const isOwn = layer === layers.at(-1);
+    for (const [key, value] of layer) if (isOwn || !OWN.includes(key)) keys.set(key, value);
+  }
+  const named = (key: string) => {
+    const entries = new Map<string, NamedNode>();
+    for (const node of nodesOf(key))
+      for (const [name, entry] of keepProblem(problems, () => node.entries(), new Map())) entries.set(name, entry);
+    return entries;
+  };
+  return {
+    keys,
+    settings: named('settings'),
+    lets: named('let'),
+    overrides: readOverrides(nodesOf('resources'), setup),
+    tables: layerTables(nodesOf('tables'), setup),
+  };
+}
+
+/** The mapping's file and those it extends, the one that extends nothing first. */
+export function findLayers(root: YamlNode, setup: Pick<MappingSetup, 'messages' | 'problems'>): YamlNode[] {
+  const layers: YamlNode[] = [];
+  const names: string[] = [];
+  for (let node: YamlNode | null = root; node !== null; ) {
+    layers.unshift(node);
+    const entries: ReadonlyMap<string, NamedNode> = node.entries();
+    const own = entries.get('mapping')?.value;
+    names.push(own?.isScalar && !own.isNull ? own.text() : '');
+    const next = entries.get('extends')?.value;
+    if (next === undefined) break;
+    node = keepProblem(setup.problems, () => findExtended(next, names, setup), null);
+  }
+  return layers;
+}
+
+function findExtended(node: YamlNode, names: readonly string[], setup: Pick<MappingSetup, 'messages'>): YamlNode {
+  const name = node.text('the name of a mapping');
+  if (names.includes(name)) node.fail(`"${name}" extends itself: ${[...names, name].join(' → ')}`);
+  return setup.messages.get(name) ?? node.fail(`There is no mapping "${name}"`, suggest(name, setup.messages.keys()));
+}
+
+function readOverrides(nodes: readonly YamlNode[], setup: MappingSetup): Map<string, Map<string, NamedNode>> {
+  const overrides = new Map<string, Map<string, NamedNode>>();
+  const read = (name: string, { keyNode, value }: NamedNode) => {
+    if (!setup.resources.has(name))
+      keyNode.fail(`There is no resource "${name}"`, suggest(name, setup.resources.keys()));
+    const set = value.keys(['set', 'because']).get('set') ?? value.fail('Expected set: with the elements that differ');
+    const elements = overrides.get(name) ?? new Map<string, NamedNode>();
+    for (const [element, entry] of set.entries()) elements.set(element, entry);
+    overrides.set(name, elements);
+  };
+  for (const node of nodes)
+    for (const [name, entry] of keepProblem(setup.problems, () => node.entries(), new Map<string, NamedNode>()))
+      keepProblem(setup.problems, () => read(name, entry), undefined);
+  return overrides;
+}
+
+/** The tables as this mapping sees them: with rows of its own where it has some. */
+function layerTables(nodes: readonly YamlNode[], setup: MappingSetup): ReadonlyMap<string, Table> {
+  if (nodes.length === 0) return setup.tables;
+  const layers = new Map<string, YamlNode[]>();
+  for (const node of nodes)
+    for (const [name, { keyNode, value }] of keepProblem(
+      setup.problems,
+      () => node.entries(),
+      new Map<string, NamedNode>(),
+    )) {
+      const known = setup.tableNodes.keys();
+      if (!setup.tableNodes.has(name))
+        setup.problems.push(keyNode.problem(`There is no table "${name}"`, suggest(name, known)));
+      layers.set(name, [...(layers.get(name) ?? []), value]);
+    }
+  const tables = new Map(setup.tables);
+  for (const [name, more] of layers) {
+    const node = setup.tableNodes.get(name);
+    const table =
+      node === undefined ? null : keepProblem(setup.problems, () => compileTable(node, setup.problems, more), null);
+    if (table !== null) tables.set(name, table);
+  }
+  return tables;
+}

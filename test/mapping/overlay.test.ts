@@ -1,0 +1,204 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { compileMappings } from '../../src/mapping/compile.ts';
+import { readMappingFiles } from '../../src/mapping/load.ts';
+import { formatProblem } from '../../src/mapping/problem.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const FILES = readMappingFiles([join(ROOT, 'mappings')], ROOT);
+const PARTY = { id: 'p', name: 'Provtagning', organisationNumber: '2321000016' };
+
+const MESSAGE = [
+  'MSH|^~\\&|LIS|LAB|SLUSS|EHM|20240301101500+0100||ORU^R01^ORU_R01|T1|P|2.5.1',
+  'PID|1||4711^^^LOCAL^MR||Berg^Alva||19970806|F',
+  'OBR|1||F1|K^Kalium^L|||202403010815+0100',
+  'OBX|1|NM|K^Kalium^L||4.10|mmol/L|||||Z',
+].join('\r');
+
+function compile(overlays: Record<string, string>, mapping = 'lab') {
+  const files = Object.entries(overlays).map(([name, text]) => ({ path: `${name}.yaml`, text }));
+  return compileMappings([...FILES, ...files], {
+    channels: [
+      {
+        name: 'c',
+        mappings: [mapping],
+        parties: ['p'],
+        charset: { default: null, force: null },
+        zone: null,
+        overrides: null,
+        node: null,
+      },
+    ],
+    operations: { fhir: ['transaction'] },
+    parties: [PARTY],
+    secret: Buffer.alloc(32, 1),
+  });
+}
+
+function problemsOf(overlays: Record<string, string>): string[] {
+  return compile(overlays).problems.map(formatProblem);
+}
+
+type Resource = Record<string, unknown> & { resourceType: string };
+
+function resourcesOf(overlays: Record<string, string>, message = MESSAGE): Resource[] {
+  const { mapper, problems } = compile(overlays);
+  expect(problems.map(formatProblem)).toEqual([]);
+  const mapped = mapper?.map(Buffer.from(message), { channel: 'c', sender: null });
+  expect(mapped?.faults).toEqual([]);
+  const bundle = JSON.parse(Buffer.from(mapped?.drafts[0]?.body ?? []).toString()) as {
+    entry: { resource: Resource }[];
+  };
+  return bundle.entry.map(({ resource }) => resource);
+}
+
+const find = (resources: Resource[], type: string) => resources.find(({ resourceType }) => resourceType === type);
+
+describe('a mapping that extends another', () => {
+  it('maps as the other does where it says nothing else', () => {
+    const resources = resourcesOf({ lab: 'mapping: lab\nextends: oru-r01\n' });
+    expect(find(resources, 'Observation')).toMatchObject({ status: 'unknown', subject: {} });
+  });
+
+  it('replaces, adds and leaves out elements of the resources it includes', () => {
+    const resources = resourcesOf({
+      lab: `mapping: lab
+extends: oru-r01
+resources:
+  observation:
+    set:
+      status: { value: final }
+      category: null
+      method: { set: { text: { value: as the laboratory does it } } }
+`,
+    });
+    const observation = find(resources, 'Observation');
+    expect(observation).toMatchObject({ status: 'final', method: { text: 'as the laboratory does it' } });
+    expect(observation).not.toHaveProperty('category');
+    expect(observation).toHaveProperty('valueQuantity');
+  });
+
+  it('has rows of its own in tables, which hold for it alone', () => {
+    const tables = `tables:
+  observation-status: { rows: { '*': { Z: final } } }
+  coding-systems: { rows: { '*': { L: 'http://lab.example/codes' } } }
+`;
+    const own = find(resourcesOf({ lab: `mapping: lab\nextends: oru-r01\n${tables}` }), 'Observation');
+    expect(own).toMatchObject({ status: 'final', code: { coding: [{ system: 'http://lab.example/codes' }] } });
+    const other = find(
+      resourcesOf({ other: `mapping: other\nextends: oru-r01\n${tables}`, lab: 'mapping: lab\nextends: oru-r01\n' }),
+      'Observation',
+    );
+    expect(other).toMatchObject({ status: 'unknown' });
+  });
+
+  it('takes rows away', () => {
+    const own = find(
+      resourcesOf(
+        {
+          lab: `mapping: lab
+extends: oru-r01
+tables:
+  observation-status: { rows: { '*': { F: null } } }
+`,
+        },
+        MESSAGE.replace(/Z$/, 'F'),
+      ),
+      'Observation',
+    );
+    expect(own).toMatchObject({ status: 'unknown' });
+  });
+
+  it('replaces settings and lets by name, and anything else whole', () => {
+    const resources = resourcesOf({
+      lab: `mapping: lab
+extends: oru-r01
+settings:
+  messageHeader: { value: false }
+`,
+    });
+    expect(find(resources, 'MessageHeader')).toBeUndefined();
+    expect(find(resources, 'Patient')).toBeDefined();
+    const { mapper } = compile({
+      lab: 'mapping: lab\nextends: oru-r01\nskip: [{ when: \'OBX-11 == "Z"\', reason: not-final }]\n',
+    });
+    const mapped = mapper?.map(Buffer.from(MESSAGE), { channel: 'c', sender: null });
+    expect(mapped?.skipped.map(({ reason }) => reason)).toEqual(['not-final']);
+  });
+
+  it('can itself be extended; the nearest one is heard', () => {
+    const region = `mapping: region
+extends: oru-r01
+resources: { observation: { set: { status: { value: preliminary }, category: null } } }
+tables: { observation-status: { rows: { '*': { Y: final } } } }
+`;
+    const lab = `mapping: lab
+extends: region
+resources: { observation: { set: { status: { value: final } } } }
+`;
+    const observation = find(resourcesOf({ region, lab }), 'Observation');
+    expect(observation?.status).toBe('final');
+    expect(observation).not.toHaveProperty('category');
+  });
+
+  it('takes what the channel says over what it says itself', () => {
+    const { channels } = compile({ lab: 'mapping: lab\nextends: oru-r01\nsettings: { own: { value: 1 } }\n' });
+    expect(channels.get('c')?.mappings[0]?.settings).toEqual(['sender', 'messageHeader', 'provenance', 'own', 'party']);
+  });
+});
+
+describe('a mistake in an overlay', () => {
+  it.each<[string, string, string]>([
+    [
+      'the other does not exist',
+      'extends: oru-r1',
+      'lab.yaml:2:10 There is no mapping "oru-r1" (did you mean "oru-r01"?)',
+    ],
+    ['it extends itself', 'extends: lab', 'lab.yaml:2:10 "lab" extends itself: lab → lab'],
+    ['it extends nothing', 'extends:', 'lab.yaml:2:9 Expected the name of a mapping'],
+    [
+      'a resource that is not there',
+      'extends: oru-r01\nresources:\n  observatoin: { set: { status: { value: final } } }',
+      'lab.yaml:4:3 There is no resource "observatoin" (did you mean "observation"?)',
+    ],
+    [
+      'an element that is not there',
+      'extends: oru-r01\nresources:\n  observation:\n    set:\n      notes: null',
+      'lab.yaml:6:7 There is no "notes" to leave out (did you mean "note"?)',
+    ],
+    [
+      'a rule with a slip',
+      'extends: oru-r01\nresources:\n  observation:\n    set:\n      status: { form: OBX-11 }',
+      'lab.yaml:6:17 Unknown key "form" (did you mean "from"?)',
+    ],
+    [
+      'a table that is not there',
+      "extends: oru-r01\ntables:\n  coding-sistems: { rows: { '*': { L: x } } }",
+      'lab.yaml:4:3 There is no table "coding-sistems" (did you mean "coding-systems"?)',
+    ],
+    [
+      'a row that is not there',
+      "extends: oru-r01\ntables:\n  yes-no: { rows: { '*': { maybe: null } } }",
+      'lab.yaml:4:28 There is no row "maybe" to take away',
+    ],
+    [
+      'more than rows in a table',
+      "extends: oru-r01\ntables:\n  yes-no: { fold: true, rows: { '*': { J: true } } }",
+      'lab.yaml:4:13 Unknown key "fold" (known here: rows, systems, because)',
+    ],
+    ['no map of resources', 'extends: oru-r01\nresources: [observation]', 'lab.yaml:3:12 Expected a map (key: value)'],
+  ])('%s: told in its own file', (_, text, problem) => {
+    expect(problemsOf({ lab: `mapping: lab\n${text}\n` })).toContain(problem);
+  });
+
+  it('two that extend each other are told once each, and end', () => {
+    const problems = problemsOf({ lab: 'mapping: lab\nextends: b\n', b: 'mapping: b\nextends: lab\n' });
+    expect(problems).toContain('b.yaml:2:10 "lab" extends itself: lab → b → lab');
+    expect(problems).toContain('lab.yaml:2:10 "b" extends itself: b → lab → b');
+  });
+
+  it('needs nothing but its name and whom it extends', () => {
+    expect(problemsOf({ lab: 'mapping: lab\n' })).toContain('lab.yaml:1:1 A mapping needs deliver: …');
+    expect(problemsOf({ lab: 'mapping: lab\nextends: oru-r01\n' })).toEqual([]);
+  });
+});
