@@ -6,7 +6,7 @@ import { escapeText, unescapeText } from '../../src/hl7/escape.ts';
 import { arbitraryDelimiters } from './kit.ts';
 
 const UTF8 = findCharset('UTF-8')!;
-const utf8 = (bytes: Uint8Array) => decodeText(bytes, resolveCharset('UNICODE UTF-8', { default: null, force: null }));
+const utf8 = (bytes: Uint8Array) => decodeText(bytes, UTF8);
 const latin1 = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1');
 const meaning = (raw: string, delimiters: Delimiters = STANDARD_DELIMITERS) => unescapeText(raw, delimiters, utf8);
 
