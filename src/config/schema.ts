@@ -20,7 +20,7 @@ const installationSecret = z.union([
 
 /** What every target understands, whatever its kind. */
 export const targetLimits = z.object({
-  concurrency: z.int().min(1).max(256).default(4).describe('Attempts at the same time for one party.'),
+  concurrency: z.int().min(1).max(256).default(8).describe('Attempts at the same time for one party.'),
   timeout: duration('After this long an attempt is aborted.', '60s'),
   retry: z
     .strictObject({

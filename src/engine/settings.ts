@@ -52,7 +52,7 @@ export interface GiveUpLimits {
 }
 
 export const TARGET_LIMITS: TargetLimits = {
-  concurrency: 4,
+  concurrency: 8,
   timeoutMs: 60_000,
   retry: { minMs: 1_000, maxMs: 15 * 60_000 },
   giveUp: { afterFailures: 5, afterMs: 24 * 3_600_000 },
