@@ -99,7 +99,12 @@ function readMessage(
   };
 }
 
-/** @throws Fault where MSH-9 or MSH-12 names what no mapping of the channel takes */
+const REFUSALS = [
+  ['processing-id-unsupported', 'MSH-11.1'],
+  ['event-unsupported', 'MSH-9.2'],
+] as const;
+
+/** @throws Fault where MSH-9, MSH-11 or MSH-12 names what no mapping of the channel takes */
 function chooseMappings(header: Header, channel: MappedChannel): MessageMapping[] {
   const refusals = channel.mappings.map((mapping) => mapping.refuses(header));
   const chosen = channel.mappings.filter((_, index) => refusals[index] === null);

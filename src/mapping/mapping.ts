@@ -11,8 +11,8 @@ import { compileDeliveries, type Deliver } from './deliver.ts';
 import { compileNames } from './names.ts';
 import { layerMapping } from './overlay.ts';
 import { keepProblem } from './problem.ts';
-import { compilePart } from './rule.ts';
 import { resourceFaults } from './resource-faults.ts';
+import { compilePart } from './rule.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import { compileWhen } from './when.ts';
 import { Found, foundText, type PartyFacts, type Run, type Scope } from './scope.ts';
@@ -36,9 +36,12 @@ export interface MadeBody extends Pick<Draft, 'target' | 'operation' | 'party'> 
   /** JSON. */
   readonly body: string;
   readonly trail: readonly TrailEntry[];
-}
   /** `file:line:col` of its entry of `deliver:`. */
   readonly where: string;
+}
+
+/** Which part of the header a mapping does not take. */
+export type Refusal = 'type-unsupported' | 'event-unsupported' | 'processing-id-unsupported';
 
 export interface MessageMapping {
   readonly name: string;
@@ -47,7 +50,7 @@ export interface MessageMapping {
   /** What a channel may say otherwise under `with:`. */
   readonly settings: readonly string[];
   /** null = takes it; else which part of MSH-9 does not fit. */
-  refuses(header: Header): 'type-unsupported' | 'event-unsupported' | null;
+  refuses(header: Header): Refusal | null;
   mapMessage(run: Run): ResultOutcome[];
   mapResponse(run: Run, answered: Answered, response: unknown): Draft[];
   hasFollowUps(target: string, operation: string): boolean;
@@ -63,6 +66,9 @@ interface MadeDraft {
   readonly draft: Draft;
   /** What it says of the result, for the digest. */
   readonly states: string;
+  readonly body: MadeBody;
+  /** What makes its body invalid FHIR. */
+  readonly issues: readonly ResourceIssue[];
 }
 
 const KEYS = [
@@ -81,14 +87,14 @@ const KEYS = [
   'lane',
   'result',
   'deliver',
+  'resources',
+  'tables',
   'tests',
 ] as const;
 
 const NEEDED = ['mapping', 'match', 'each', 'lane', 'result', 'deliver'] as const;
 
 /**
-  'resources',
-  'tables',
  * Compiles one file of `mappings/messages/` for one channel. What is wrong goes into `setup.problems`; what could be
  * compiled is returned all the same, so that one run shows every problem.
  * @throws ProblemError where so much is wrong that nothing can be made
@@ -172,11 +178,11 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       throw new Fault('mapping-incomplete', { where: one.where, detail: 'empty body' });
     }
     const text = JSON.stringify(body.value);
+    // What lacks an element because of a fault does not leave; that it is incomplete need not be said as well.
+    const issues = scope.faults.size === 0 && isResource(body.value) ? checkResource(body.value) : [];
     const lasting = lastingPart(body.value);
     const draft: Draft = {
       resultKey,
-    // What lacks an element because of a fault does not leave; that it is incomplete need not be said as well.
-    const issues = scope.faults.size === 0 && isResource(body.value) ? checkResource(body.value) : [];
       target: one.target,
       operation: one.operation,
       party: scope.party.id,
@@ -293,13 +299,22 @@ function blameAnswer(fault: Fault): Fault {
 }
 
 function compileMatch(node: YamlNode): MessageMapping['refuses'] {
-  const keys = node.keys(['type']);
+  const keys = node.keys(['type', 'processing']);
   const typeNode = keys.get('type') ?? node.fail('match needs type: ORU^R01');
   const [code, event] = typeNode.text('a message type, such as ORU^R01').split('^');
   if (code === undefined || event === undefined) typeNode.fail('Expected code and event, such as ORU^R01');
+  // A training or debugging message (MSH-11 T, D) must not become a real one; an empty MSH-11 says nothing of it.
+  const processing =
+    keys
+      .get('processing')
+      ?.items()
+      .map((item) => item.word(['P', 'T', 'D'])) ?? null;
   return (header) => {
     if (header.messageCode !== code) return 'type-unsupported';
-    return header.triggerEvent === event ? null : 'event-unsupported';
+    if (header.triggerEvent !== event) return 'event-unsupported';
+    const isTaken =
+      processing === null || header.processingId === '' || processing.includes(header.processingId as 'P');
+    return isTaken ? null : 'processing-id-unsupported';
   };
 }
 
@@ -326,6 +341,10 @@ function readParts(parts: readonly Evaluate[], scope: Scope): string[] {
   });
 }
 
+function isResource(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && 'resourceType' in body;
+}
+
 function namesOfEntries(deliver: YamlNode | undefined): Set<string> {
   const items = deliver?.isList ? deliver.items() : [];
   return new Set(
@@ -338,10 +357,6 @@ function namesOfEntries(deliver: YamlNode | undefined): Set<string> {
 
 /** The channel's zone goes before the file's. */
 function readZone(root: YamlNode, node: YamlNode | undefined, ofChannel: string | null): string {
-function isResource(body: unknown): boolean {
-  return typeof body === 'object' && body !== null && 'resourceType' in body;
-}
-
   const zone = node?.text() ?? ofChannel;
   if (zone === null) root.fail('A mapping needs zone: … (or its channel does)', 'for example Europe/Stockholm');
   for (const name of [zone, ofChannel ?? zone]) {
