@@ -5,11 +5,15 @@ import { METRICS } from '../src/console/metrics.ts';
 import { FAULTS } from '../src/contracts/fault.ts';
 import { BUILT_IN_PLUGINS } from '../src/plugins.ts';
 import { partyConfig } from '../src/targets/parties.ts';
+import { generateResourceSchema } from './generate-resource-schema.ts';
+import { generateSegmentFields } from './generate-segment-fields.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** Every file that is made from code, by its path below the repository. */
+/** Every file that is made, by its path below the repository. */
 const FILES: Readonly<Record<string, () => string>> = {
+  'src/fhir/r4-elements.generated.ts': () => generateResourceSchema().text,
+  'src/hl7/segment-fields.generated.ts': generateSegmentFields,
   'docs/sluss.schema.json': () =>
     `${JSON.stringify(configurationJsonSchema(partyConfig, BUILT_IN_PLUGINS), null, 2)}\n`,
   'docs/faults.md': faultsPage,

@@ -57,7 +57,8 @@ export function compileMappings(files: readonly SourceFile[], setup: CompileSetu
   return { mapper, problems: unique, channels };
 }
 
-interface Parts {
+/** All mapping files by kind and name. */
+export interface Parts {
   readonly messages: Map<string, YamlNode>;
   readonly resources: Map<string, YamlNode>;
   readonly tables: Map<string, Table>;
@@ -66,7 +67,7 @@ interface Parts {
 }
 
 /** What a file is, its first key says: mapping, resource or table. */
-function sortFiles(files: readonly SourceFile[], problems: Problem[]): Parts {
+export function sortFiles(files: readonly SourceFile[], problems: Problem[]): Parts {
   const tableNodes = new Map<string, YamlNode>();
   const [messages, resources, datatypes] = [new Map(), new Map(), new Map()];
   const parts: Parts = { messages, resources, datatypes, tableNodes, tables: new Map() };

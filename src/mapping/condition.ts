@@ -56,7 +56,33 @@ export function compileCondition(
   variables: readonly string[],
   noteUse: (variable: string) => void = () => {},
 ): Condition {
-  const paths: { name: string; path: Path; presence: readonly Presence[] | null }[] = [];
+  const { parsed, paths, used } = readCondition(expression, variables);
+  const values: PropertyDescriptorMap = {};
+  for (const { name, path, presence } of paths) {
+    values[name] = readWith((reader) =>
+      presence === null ? reader.readText(path) : presence.includes(reader.readPresence(path)),
+    );
+  }
+  for (const variable of variables.filter((one) => used.has(one))) {
+    noteUse(variable);
+    values[variable] = readWith((reader) => asNumber(reader.readVariable(variable)));
+  }
+  const prototype = Object.create(null, values) as object;
+  return (reader) => parsed(Object.create(prototype, { [READER]: { value: reader } })) === true;
+}
+
+interface ConditionPath {
+  /** What stands for it in the expression. */
+  readonly name: string;
+  readonly path: Path;
+  /** From 0, in the expression. */
+  readonly offset: number;
+  readonly presence: readonly Presence[] | null;
+}
+
+/** A condition that has been read and checked, not yet to be asked. @throws ConditionError */
+export function readCondition(expression: string, variables: readonly string[]) {
+  const paths: ConditionPath[] = [];
   const prepared = expression.replace(TOKEN, (whole, test?: string, text?: string, close?: string, offset?: number) => {
     if (text === undefined) return whole;
     const name = `p${paths.length}`.padEnd(whole.length, '_');
@@ -66,7 +92,8 @@ export function compileCondition(
     }
     paths.push({
       name: presence === null && close !== undefined ? name.slice(0, -close.length) : name,
-      path: readPath(text, offset ?? 0),
+      path: readPath(text, (offset ?? 0) + whole.indexOf(text)),
+      offset: (offset ?? 0) + whole.indexOf(text),
       presence,
     });
     return presence === null && close !== undefined ? name.slice(0, -close.length) + close : name;
@@ -84,19 +111,7 @@ export function compileCondition(
   if (checked.type !== 'bool' && checked.type !== 'dyn') {
     throw new ConditionError(`A condition must be true or false, this is ${String(checked.type)}`, 0);
   }
-
-  const values: PropertyDescriptorMap = {};
-  for (const { name, path, presence } of paths) {
-    values[name] = readWith((reader) =>
-      presence === null ? reader.readText(path) : presence.includes(reader.readPresence(path)),
-    );
-  }
-  for (const variable of variables.filter((one) => used.has(one))) {
-    noteUse(variable);
-    values[variable] = readWith((reader) => asNumber(reader.readVariable(variable)));
-  }
-  const prototype = Object.create(null, values) as object;
-  return (reader) => parsed(Object.create(prototype, { [READER]: { value: reader } })) === true;
+  return { parsed, paths, used };
 }
 
 /** True for what may be a variable's name as far as conditions go: not `list`, `type`, `in` and other words of CEL. */

@@ -71,7 +71,7 @@ interface MadeDraft {
   readonly issues: readonly ResourceIssue[];
 }
 
-const KEYS = [
+export const MAPPING_KEYS = [
   'mapping',
   'extends',
   'summary',
@@ -100,7 +100,7 @@ const NEEDED = ['mapping', 'match', 'each', 'lane', 'result', 'deliver'] as cons
  * @throws ProblemError where so much is wrong that nothing can be made
  */
 export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapping {
-  const layered = layerMapping(root, KEYS, setup);
+  const layered = layerMapping(root, MAPPING_KEYS, setup);
   const { keys } = layered;
   for (const key of NEEDED) if (!keys.has(key)) setup.problems.push(root.problem(`A mapping needs ${key}: …`));
   const need = (key: (typeof NEEDED)[number]) => keys.get(key) ?? root.fail(`A mapping needs ${key}: …`);

@@ -38,28 +38,34 @@ type Alternative =
   | { readonly kind: 'variable'; readonly read: ReadVariable; readonly members: readonly (string | number)[] };
 
 /** `.` is the cell at hand, `.4.1` a component (or sub-component) of it. */
-const RELATIVE = /^\.(?:([1-9]\d?)(?:\.([1-9]\d?))?)?$/;
+export const RELATIVE = /^\.(?:([1-9]\d?)(?:\.([1-9]\d?))?)?$/;
 
-const VARIABLE = /^\$([A-Za-z][A-Za-z0-9]*)((?:\.[A-Za-z][A-Za-z0-9]*|\[\d+\])*)$/;
+export const VARIABLE = /^\$([A-Za-z][A-Za-z0-9]*)((?:\.[A-Za-z][A-Za-z0-9]*|\[\d+\])*)$/;
 
 /**
  * Compiles `PID-3[5="NNSWE"].1 | $person.number`.
  * @throws ProblemError at the character that is wrong
  */
 export function compileSource(node: YamlNode, variables: ReadonlyMap<string, ReadVariable>): Source {
+  return makeSource(
+    splitAlternatives(node).map(({ text, offset }) => compileAlternative(text, offset, node, variables)),
+  );
+}
+
+/** What stands between the bars of a source, and at which character. @throws ProblemError */
+export function splitAlternatives(node: YamlNode): { readonly text: string; readonly offset: number }[] {
   const text = node.text('an HL7 path, or $name');
-  const alternatives: Alternative[] = [];
+  const alternatives: { text: string; offset: number }[] = [];
   let offset = 0;
   // A bar within quotes belongs to the value that is tested for.
   const masked = text.replace(/"[^"]*"|'[^']*'/g, (quoted) => '_'.repeat(quoted.length));
   for (const { length } of masked.split('|')) {
     const piece = text.slice(offset, offset + length);
     const written = piece.trim();
-    const start = offset + piece.indexOf(written);
-    alternatives.push(compileAlternative(written, start, node, variables));
+    alternatives.push({ text: written, offset: offset + piece.indexOf(written) });
     offset += length + 1;
   }
-  return makeSource(alternatives);
+  return alternatives;
 }
 
 function compileAlternative(

@@ -16,13 +16,17 @@ export interface Table {
   readonly name: string;
   /** Result of the first key that has a row, and that row's place; null = no row. */
   find(keys: readonly LookupKey[]): { readonly value: unknown; readonly where: string } | null;
-  readonly size: number;
+  /** By system (`*` = any) and code, as they are compared. */
+  readonly rows: Rows;
 }
 
-const ANY = '*';
+type Rows = ReadonlyMap<string, ReadonlyMap<string, { readonly value: unknown; readonly where: string }>>;
+
+/** The group of rows that hold for any system. */
+export const ANY = '*';
 
 export function emptyTable(name: string): Table {
-  return { name, size: 0, find: () => null };
+  return { name, rows: new Map(), find: () => null };
 }
 
 /**
@@ -35,7 +39,7 @@ export function compileTable(root: YamlNode, problems: Problem[], overlays: read
   const name = keys.get('table')?.text('the table’s name') ?? root.fail('A table needs its name (table: …)');
   const isFolded = keys.get('fold')?.flag() ?? false;
   const fold = (text: string) => (isFolded ? text.trim().toLowerCase() : text);
-  const rows: Rows = new Map();
+  const rows: OpenRows = new Map();
   readRows(keys.get('rows') ?? root.fail('A table needs rows'), rows, fold, false, problems);
   const aliases = new Map<string, string>();
   const alias = (node: YamlNode | null) =>
@@ -50,7 +54,7 @@ export function compileTable(root: YamlNode, problems: Problem[], overlays: read
   const findIn = (system: string, code: string) => rows.get(system)?.get(code) ?? null;
   return {
     name,
-    size: [...rows.values()].reduce((sum, codes) => sum + codes.size, 0),
+    rows,
     find(candidates) {
       for (const candidate of candidates) {
         const code = fold(candidate.code);
@@ -64,11 +68,11 @@ export function compileTable(root: YamlNode, problems: Problem[], overlays: read
   };
 }
 
-type Rows = Map<string, Map<string, { value: unknown; where: string }>>;
+type OpenRows = Map<string, Map<string, { value: unknown; where: string }>>;
 
 function readRows(
   node: YamlNode,
-  rows: Rows,
+  rows: OpenRows,
   fold: (text: string) => string,
   isOverlay: boolean,
   problems: Problem[],
