@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, link, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Fault } from '../contracts/fault.ts';
@@ -21,6 +21,9 @@ const request = z.strictObject({
 const MAX_NUMBER = 1000;
 /** Tells drafts of one process apart. */
 let drafts = 0;
+const DRAFT_NAME = /^\.[0-9a-f]{16}\.\d+\.\d+\.part$/;
+/** Folders in which this process has looked for the drafts of one that was killed. */
+const swept = new Map<string, Promise<void>>();
 
 const operations = {
   write: {
@@ -64,6 +67,7 @@ async function writeDelivery(folder: string, operation: string, body: Uint8Array
     if (operation !== 'write') throw new Fault('mapping-incomplete', { detail: `no operation ${operation}` });
     const { name, content } = readRequest(body);
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    await sweepOnce(folder);
     await writeNew(folder, name, content);
     return { ok: true, response: null };
   } catch (error) {
@@ -104,6 +108,24 @@ function cleanName(name: string): string {
     .slice(0, 150);
   if (!/[\p{L}\p{N}]/u.test(clean)) throw new Fault('mapping-incomplete', { detail: 'name' });
   return clean;
+}
+
+/**
+ * Removes, before the first draft of our own, what a killed process left: they hold people's data, and nobody would
+ * ever look for them. What they were drafts of is written again.
+ */
+function sweepOnce(folder: string): Promise<void> {
+  const known = swept.get(folder);
+  if (known !== undefined) return known;
+  const sweeping = sweep(folder);
+  swept.set(folder, sweeping);
+  sweeping.catch(() => swept.delete(folder));
+  return sweeping;
+}
+
+async function sweep(folder: string): Promise<void> {
+  const names = await readdir(folder);
+  for (const name of names) if (DRAFT_NAME.test(name)) await rm(join(folder, name), { force: true });
 }
 
 /** Writes beside the place, makes it durable, then links it in: what appears under the name is whole from the start. */

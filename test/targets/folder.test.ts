@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -35,6 +35,14 @@ describe('folder target', () => {
     const bytes = Buffer.from([0, 255, 13, 10]);
     expect(await write('a.pdf', bytes.toString('base64'), 'base64')).toBeNull();
     expect(await read('a.pdf')).toEqual(bytes);
+  });
+
+  it('removes the drafts of a process that was killed, and no file of anybody else', async () => {
+    await mkdir(join(folder, 'out'));
+    for (const name of ['.0123456789abcdef.1.7.part', '.profile', 'b.part'])
+      await writeFile(join(folder, 'out', name), 'x');
+    await Promise.all([write('a.txt', 'one'), write('c.txt', 'two')]);
+    expect((await list()).sort()).toEqual(['.profile', 'a.txt', 'b.part', 'c.txt']);
   });
 
   it('takes the same file again for the same file', async () => {

@@ -1,0 +1,165 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type CovidbevisOptions, createCovidbevisStandIn } from '../../src/simulators/covidbevis/stand-in.ts';
+import type { CovidbevisStandIn, KnownOrganisation } from '../../src/simulators/covidbevis/stand-in.ts';
+import { type Authority, createAuthority } from '../../src/simulators/pki.ts';
+import { systemClock } from '../../src/system-clock.ts';
+import { type EngineProcess, spawnSluss } from './engine-process.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+export const NORD = { id: 'region-nord', name: 'Provtagning Nord', number: '2321000016', uvciPrefix: 'NORD' } as const;
+export const SYD = { id: 'klinik-syd', name: 'Klinik Syd', number: '5599999991', uvciPrefix: 'SYD' } as const;
+export const PROVIDERS = [NORD, SYD];
+export type Provider = (typeof PROVIDERS)[number];
+
+export interface SiteOptions {
+  /** More of the stand-in. */
+  readonly service?: Partial<CovidbevisOptions>;
+  /** More keys of every MLLP source, as YAML flow: `, maxMessageBytes: 4096`. */
+  readonly mllp?: string;
+  /** Whether what is issued is written as files, too. */
+  readonly certificates?: boolean;
+  /** More keys of the service's target, one a line. */
+  readonly target?: readonly string[];
+}
+
+/**
+ * A whole installation in a folder of its own: certificates, the stand-in of the certificate service in this process,
+ * and a configuration for the real engine in another.
+ */
+export interface Site extends AsyncDisposable {
+  readonly folder: string;
+  readonly configFile: string;
+  readonly journalFile: string;
+  readonly inbox: string;
+  readonly authority: Authority;
+  readonly standIn: CovidbevisStandIn;
+  /** Starts the engine; it need not be ready yet. The one before has to be gone. */
+  launch(nodeOptions?: readonly string[]): EngineProcess;
+  /** Starts the engine and waits until it takes messages. */
+  start(): Promise<EngineProcess>;
+  /** The port of a channel of whichever engine listens, waiting for one. */
+  port(channel: string): Promise<number>;
+  configure(change: (text: string) => string): void;
+  /** Puts a certificate in place of a party's. */
+  certify(party: string, issued: { readonly cert: string; readonly key: string }): void;
+  /** Everything any engine wrote here so far. */
+  said(): string;
+}
+
+export async function makeSite(options: SiteOptions = {}): Promise<Site> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluss-whole-'));
+  const inbox = join(folder, 'inbox');
+  for (const made of ['pki', 'inbox']) mkdirSync(join(folder, made));
+  const authority = await createAuthority({ name: 'Throw-away authority', now: systemClock.now() });
+  const server = await authority.issueServer({ names: ['localhost', '127.0.0.1'] });
+  writeFileSync(join(folder, 'pki/ca.crt'), authority.cert);
+  const certify: Site['certify'] = (party, { cert, key }) => {
+    writeFileSync(join(folder, `pki/${party}.key`), key, { mode: 0o600 });
+    writeFileSync(join(folder, `pki/${party}.crt`), cert);
+  };
+  for (const { id, name: organisation, number: organisationNumber } of PROVIDERS) {
+    certify(id, await authority.issueClient({ organisation, organisationNumber }));
+  }
+  const standIn = createCovidbevisStandIn({
+    server,
+    clientCa: authority.cert,
+    organisations: PROVIDERS.map(toKnown),
+    clock: systemClock,
+    answer: 'canned',
+    ...options.service,
+  });
+  const url = await standIn.start(0);
+  const configFile = join(folder, 'sluss.yaml');
+  writeFileSync(configFile, writeConfiguration(url, options));
+
+  const engines: EngineProcess[] = [];
+  let waiting: (() => void)[] = [];
+  const launch: Site['launch'] = (nodeOptions) => {
+    const engine = spawnSluss(['run', '-c', configFile], nodeOptions);
+    engines.push(engine);
+    const woken = waiting;
+    waiting = [];
+    for (const wake of woken) wake();
+    return engine;
+  };
+  return {
+    folder,
+    configFile,
+    journalFile: join(folder, 'journal.db'),
+    inbox,
+    authority,
+    standIn,
+    launch,
+    async start() {
+      const engine = launch();
+      await engine.seen('engine-started');
+      return engine;
+    },
+    async port(channel) {
+      for (;;) {
+        const engine = engines.at(-1);
+        if (engine !== undefined && !engine.hasEnded()) {
+          const line = await engine.seen('source-started', (one) => one.channel === channel).catch(() => null);
+          if (line !== null && !engine.hasEnded()) return Number(new URL(String(line.address)).port);
+        }
+        if (engine !== engines.at(-1)) continue;
+        await new Promise<void>((resolve) => waiting.push(resolve));
+      }
+    },
+    configure(change) {
+      writeFileSync(configFile, change(readFileSync(configFile, 'utf8')));
+    },
+    certify,
+    said: () => engines.map((engine) => engine.output() + engine.errors()).join('\n'),
+    async [Symbol.asyncDispose]() {
+      for (const engine of engines) if (!engine.hasEnded()) await engine.kill();
+      await standIn.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function toKnown({ number: organisationNumber, uvciPrefix, name }: Provider): KnownOrganisation {
+  return { organisationNumber, uvciPrefix, enabled: true, recovery: true, sites: [name] };
+}
+
+function writeConfiguration(url: string, options: SiteOptions): string {
+  const mllp = `{ kind: mllp, port: 0${options.mllp ?? ''} }`;
+  const channel = (name: string, source: string, parties: string) => [
+    `  ${name}:`,
+    `    source: ${source}`,
+    '    mappings: [se-covid-certificates]',
+    `    parties: [${parties}]`,
+  ];
+  return [
+    'journal: journal.db',
+    'secret: { file: secret, create: true }',
+    `mappings: [${JSON.stringify(join(ROOT, 'mappings'))}]`,
+    'console: { port: 0 }',
+    'parties:',
+    ...PROVIDERS.flatMap(({ id, name, number }) => [
+      `  ${id}:`,
+      `    name: ${name}`,
+      `    organisationsnummer: '${number}'`,
+      `    certificate: { cert: pki/${id}.crt, key: pki/${id}.key }`,
+    ]),
+    'targets:',
+    '  covidbevis:',
+    '    kind: covidbevis',
+    `    url: ${url}`,
+    '    ca: pki/ca.crt',
+    '    retry: { min: 20ms, max: 200ms }',
+    '    breaker: { deliveries: 5, probe: 50ms }',
+    ...(options.target ?? []).map((line) => `    ${line}`),
+    ...(options.certificates === true ? ['  certificates: { kind: folder, path: certificates }'] : []),
+    'channels:',
+    ...channel('lab-nord', mllp, NORD.id),
+    ...channel('lab-syd', mllp, SYD.id),
+    ...channel('lab-both', mllp, `${NORD.id}, ${SYD.id}`),
+    ...channel('folder-nord', '{ kind: folder, path: inbox, stableMs: 20, retryMs: 50 }', NORD.id),
+    '',
+  ].join('\n');
+}
