@@ -246,6 +246,11 @@ const PARENTS: Readonly<Record<string, string>> = {
   SPECIMEN_OBSERVATION: 'SPECIMEN',
 };
 
+/** True if groups of the second name stand somewhere below groups of the first. */
+export function mayHold(groupName: string, below: string): boolean {
+  return mayHoldBelow(groupName, [below]);
+}
+
 function mayHoldBelow(groupName: string, homes: readonly string[]): boolean {
   return homes.some((home) => {
     for (let name = PARENTS[home]; name !== undefined; name = PARENTS[name]) if (name === groupName) return true;

@@ -1,5 +1,5 @@
 import { deriveKey } from '../fhir/identifier.ts';
-import { findGroups, type Group, isGroupName } from '../hl7/group.ts';
+import { findGroups, type Group, isGroupName, mayHold } from '../hl7/group.ts';
 import { type Cell, PathError, parsePath, type Path, selectSegments } from '../hl7/path.ts';
 import { keepProblem } from './problem.ts';
 import { compilePart, compileRule, compileSet } from './rule.ts';
@@ -25,6 +25,8 @@ interface EntrySpec {
    * written under our own id, where it can overwrite nobody's record.
    */
   readonly write: (typeof WRITES)[number];
+  /** Where it holds, groups with equal keys speak of one thing, such as a specimen of two orders; else of two. */
+  readonly merges: ((scope: Scope) => boolean) | null;
   /** Differs from message to message though the results are the same; a result is not told by it. */
   readonly isVolatile: boolean;
   readonly where: string;
@@ -33,6 +35,8 @@ interface EntrySpec {
 interface Instance {
   readonly spec: EntrySpec;
   readonly scope: Scope;
+  /** Further groups that speak of it. */
+  readonly others: Scope[];
   readonly fullUrl: string;
   readonly id: string;
   /** `undefined` while nobody asked, null = nothing came of it. */
@@ -40,8 +44,8 @@ interface Instance {
 }
 
 /**
- * Compiles `bundle:`, a list of entries, and `head:`, elements of the Bundle itself, to a transaction Bundle: resources under derived ids, references between them,
- * equal ones merged. @throws ProblemError
+ * Compiles `bundle:`, a list of entries, and `head:`, elements of the Bundle itself, to a transaction Bundle: resources
+ * under derived ids, references between them, equal ones merged. @throws ProblemError
  * @see FHIR R4 http.html#transaction
  */
 export function compileBundle(
@@ -88,8 +92,8 @@ export function entryNames(node: YamlNode): string[] {
 }
 
 function compileEntry(node: YamlNode, around: Surroundings): EntrySpec {
-  const keys = node.keys(['entry', 'each', 'when', 'include', 'set', 'key', 'write', 'volatile', 'because']);
-  const when = keys.get('when');
+  const keys = node.keys(['entry', 'each', 'when', 'include', 'set', 'key', 'write', 'merge', 'volatile', 'because']);
+  const [when, merge] = [keys.get('when'), keys.get('merge')];
   const key = keys.get('key') ?? node.fail('An entry needs key: what tells it from others of its kind');
   const source = keys.has('set') ? 'set' : 'include';
   return {
@@ -99,6 +103,7 @@ function compileEntry(node: YamlNode, around: Surroundings): EntrySpec {
     body: compileRule(node.only(source), around),
     key: (key.isList ? key.items() : [key]).map((item) => compilePart(item, around)),
     write: keys.get('write')?.word(WRITES) ?? 'update',
+    merges: merge === undefined ? null : compileWhen(merge, around.variables),
     isVolatile: keys.get('volatile')?.flag() ?? false,
     where: node.where,
   };
@@ -135,15 +140,18 @@ class BundleRun implements References {
     if (spec.each === 'reference') return;
     for (const group of groupsOf(spec.each, scope)) {
       const inner = { ...scope, group };
-      if (spec.holds === null || spec.holds(inner)) this.#note(this.#instance(spec, inner));
+      if (spec.holds === null || spec.holds(inner)) this.#note(this.#instance(spec, inner), group);
     }
   }
 
   find(entry: string, scope: Scope): string[] {
     const near = this.#near.get(entry);
+    const each = this.#specs.get(entry)?.each;
     for (let group: Group | null = scope.group; near !== undefined && group !== null; group = group.parent) {
       const made = near.get(group)?.filter((instance) => this.#resourceOf(instance) !== null) ?? [];
       if (made.length > 0) return made.map(({ fullUrl }) => fullUrl);
+      // An order that has none of its own does not get those of another order.
+      if (typeof each === 'string' && mayHold(group.name, each)) break;
     }
     return [];
   }
@@ -190,6 +198,10 @@ class BundleRun implements References {
     if (known === undefined) return this.#add(hash, spec, scope);
     // The same actor or place said twice is one resource; two groups with equal keys are two, or one would be lost.
     if (spec.each === 'reference' || known.scope.group === scope.group) return known;
+    if (spec.merges?.(scope)) {
+      known.others.push(scope);
+      return known;
+    }
     let ordinal = 2;
     const hashOf = () => deriveKey(this.#secret, ['entry', spec.name, ...parts, `#${ordinal}`]);
     while (this.#instances.has(hashOf())) ordinal += 1;
@@ -197,18 +209,19 @@ class BundleRun implements References {
   }
 
   #add(hash: string, spec: EntrySpec, scope: Scope): Instance {
-    const instance = { spec, scope, fullUrl: uuidUrl(hash), id: hash.slice(0, 32), resource: undefined };
+    const id = hash.slice(0, 32);
+    const instance = { spec, scope, others: [], fullUrl: uuidUrl(hash), id, resource: undefined };
     this.#instances.set(hash, instance);
     return instance;
   }
 
-  #note(instance: Instance): void {
+  #note(instance: Instance, at: Group): void {
     let groups = this.#near.get(instance.spec.name);
     if (groups === undefined) {
       groups = new Map();
       this.#near.set(instance.spec.name, groups);
     }
-    for (let group: Group | null = instance.scope.group; group !== null; group = group.parent) {
+    for (let group: Group | null = at; group !== null; group = group.parent) {
       const list = groups.get(group);
       if (list === undefined) groups.set(group, [instance]);
       else if (!list.includes(instance)) list.push(instance);
@@ -220,11 +233,30 @@ class BundleRun implements References {
     // Two resources may refer to each other: while this one is made it counts as there.
     instance.resource = {};
     const { trail } = instance.scope.run;
-    const make = () => instance.spec.body(instance.scope);
-    const found = trail === null ? make() : trail.at(instance.fullUrl, make);
-    instance.resource = found === null ? null : (found.value as Record<string, unknown>);
-    return instance.resource;
+    let made: Record<string, unknown> | null = null;
+    for (const scope of [instance.scope, ...instance.others]) {
+      const make = () => instance.spec.body(scope);
+      const found = trail === null ? make() : trail.at(instance.fullUrl, make);
+      const resource = found === null ? null : (found.value as Record<string, unknown>);
+      made = made === null || resource === null ? (made ?? resource) : mergeInto(made, resource);
+    }
+    instance.resource = made;
+    return made;
   }
+}
+
+/** What is said again of the same thing: lists are joined, and of a single element the first statement holds. */
+function mergeInto(first: Record<string, unknown>, again: Record<string, unknown>): Record<string, unknown> {
+  const merged = { ...first };
+  for (const [name, value] of Object.entries(again)) {
+    const known = merged[name];
+    if (known === undefined) merged[name] = value;
+    else if (Array.isArray(known) && Array.isArray(value)) {
+      const said = new Set(known.map((item) => JSON.stringify(item)));
+      merged[name] = [...known, ...value.filter((item) => !said.has(JSON.stringify(item)))];
+    }
+  }
+  return merged;
 }
 
 function groupsOf(each: string | Path | null, scope: Scope): readonly Group[] {
