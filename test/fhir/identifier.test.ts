@@ -1,0 +1,41 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { deriveIdentifier, deriveKey } from '../../src/fhir/identifier.ts';
+
+const secret = (text: string) => new TextEncoder().encode(text);
+const SECRET = secret('s');
+
+describe('deriveKey', () => {
+  it('is always the same for equal parts under one secret, whichever bytes hold it', () => {
+    expect(deriveKey(SECRET, ['a', 'b'])).toMatch(/^[0-9a-f]{64}$/);
+    expect(deriveKey(secret('s'), ['a', 'b'])).toBe(deriveKey(SECRET, ['a', 'b']));
+  });
+
+  it('tells where one part ends and the next begins', () => {
+    const keys = [['ab', ''], ['a', 'b'], ['', 'ab'], ['ab'], ['a', 'b', ''], ['a","b']].map((parts) =>
+      deriveKey(SECRET, parts),
+    );
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  it('differs by secret', () => {
+    expect(deriveKey(secret('t'), ['a'])).not.toBe(deriveKey(SECRET, ['a']));
+  });
+});
+
+describe('deriveIdentifier', () => {
+  it('is 25 capitals and digits for any parts, and differs where they differ', () => {
+    const parts = fc.array(fc.string());
+    fc.assert(
+      fc.property(parts, parts, (one, other) => {
+        const identifier = deriveIdentifier(SECRET, one);
+        expect(identifier).toMatch(/^[0-9A-Z]{25}$/);
+        expect(identifier === deriveIdentifier(SECRET, other)).toBe(JSON.stringify(one) === JSON.stringify(other));
+      }),
+    );
+  });
+
+  it('does not change from one version of this program to the next', () => {
+    expect(deriveIdentifier(SECRET, ['identifier', 'x'])).toBe('HN5JMHD45S7TPN5VRBGQY8D42');
+  });
+});

@@ -1,0 +1,342 @@
+import { describe, expect, it } from 'vitest';
+import type { Mapped } from '../../src/contracts/mapper.ts';
+import { runCases } from '../../src/mapping/case.ts';
+import { type ChannelWish, CONTEXT, compile, faultsOf, mapperOf, message, PROJECT_FILES, problemsOf } from './kit.ts';
+
+const CHANNEL: ChannelWish = { mappings: ['se-covid-certificates'] };
+const mapper = mapperOf(compile(PROJECT_FILES, CHANNEL));
+
+/** A message of one result; each part can be replaced. */
+interface Parts {
+  readonly msh4?: string;
+  readonly pid3?: string;
+  readonly pid5?: string;
+  readonly pid7?: string;
+  readonly test?: string;
+  readonly value?: string;
+  readonly status?: string;
+  readonly sampled?: string;
+  readonly requested?: string;
+  readonly obx17?: string;
+  readonly obx18?: string;
+  readonly more?: readonly string[];
+}
+
+const NUMBER = '199708062386^^^&1.2.752.129.2.1.3.1&ISO^NNSWE';
+const NAAT = '94500-6^^LN';
+const RAT = '97097-0^^LN';
+const NEGATIVE = '260415000^Not detected^SCT';
+const POSITIVE = '260373001^Detected^SCT';
+
+function segmentsOf(parts: Parts = {}): string[] {
+  const { msh4 = '2321000016', pid3 = NUMBER, pid5 = '', pid7 = '', sampled = '20220301081500' } = parts;
+  const { test = NAAT, value = NEGATIVE, status = 'F', requested = 'COVIDBEVIS', obx17 = '', obx18 = '' } = parts;
+  return [
+    `MSH|^~\\&|LIS|${msh4}|SLUSS|EHM|20220301101500||ORU^R01^ORU_R01|C1|P|2.5.1||||||UNICODE UTF-8`,
+    `PID|1||${pid3}||${pid5}||${pid7}`,
+    `OBR|1||F1|${test}|||${sampled}${'|'.repeat(24)}${requested}`,
+    `OBX|1|CWE|${test}||${value}||||||${status}||||||${obx17}|${obx18}`,
+    ...(parts.more ?? []),
+  ];
+}
+
+const map = (parts: Parts = {}): Mapped => mapper.map(message(segmentsOf(parts)), CONTEXT);
+
+function bodyOf(parts: Parts = {}) {
+  const mapped = map(parts);
+  expect(faultsOf(mapped)).toEqual([]);
+  expect(mapped.drafts).toHaveLength(1);
+  return JSON.parse(Buffer.from(mapped.drafts[0]?.body ?? []).toString());
+}
+
+const contained = (body: { contained: { resourceType: string }[] }, type: string) =>
+  body.contained.find(({ resourceType }) => resourceType === type);
+
+describe('a negative NAAT', () => {
+  it('becomes a test certificate of exactly these elements', () => {
+    const { drafts, statements, skipped } = map();
+    const [draft] = drafts;
+    expect(draft).toMatchObject({
+      target: 'covidbevis',
+      operation: 'test-certificate',
+      party: 'nord',
+      notBefore: null,
+      notAfter: null,
+      resultKey: statements[0]?.resultKey,
+    });
+    expect(skipped).toEqual([]);
+    expect(bodyOf()).toEqual({
+      resourceType: 'Observation',
+      contained: [
+        {
+          resourceType: 'Patient',
+          id: '1',
+          identifier: [{ system: 'http://electronichealth.se/identifier/personnummer', value: '199708062386' }],
+        },
+        { resourceType: 'Organization', id: '2', name: 'Provtagning Nord' },
+      ],
+      identifier: [{ use: 'temp', value: expect.stringMatching(/^[0-9A-Z]{1,30}$/) }],
+      status: 'final',
+      code: {
+        coding: [
+          { system: 'http://loinc.org', code: 'LP6464-4' },
+          { system: 'http://snomed.info/sct', code: '840539006' },
+        ],
+      },
+      subject: { reference: '#1' },
+      effectiveDateTime: '2022-03-01T08:15:00+01:00',
+      performer: [{ reference: '#2' }],
+      valueCodeableConcept: { coding: [{ system: 'http://snomed.info/sct', code: '260415000' }] },
+    });
+  });
+
+  it('names its test, and never a device number', () => {
+    const body = bodyOf({ obx17: '344^PCR of Maker^JRC', obx18: '344' });
+    expect(contained(body, 'Device')).toEqual({
+      resourceType: 'Device',
+      id: '3',
+      deviceName: [{ name: 'PCR of Maker', type: 'manufacturer-name' }],
+    });
+    expect(body.device).toEqual({ reference: '#3' });
+    expect(contained(bodyOf({ obx18: '344' }), 'Device')).toBeUndefined();
+    expect(bodyOf({ obx18: '344' }).device).toBeUndefined();
+  });
+
+  it.each([
+    '94309-2^^LN',
+    '94500-6^^LOINC',
+    '95406-5^^2.16.840.1.113883.6.1',
+    'NPU59097^^NPU',
+    '871555000^^SCT',
+    'COVPCR^^L',
+    'X^^99LIS^94500-6^^LN',
+    'LP6464-4^^LN',
+  ])('is one by the code %s', (test) => {
+    expect(bodyOf({ test }).code.coding[0].code).toBe('LP6464-4');
+  });
+
+  it.each([
+    NEGATIVE,
+    '260385009^^SNM',
+    'neg',
+    'Negativ',
+    ' EJ PÅVISAD ',
+    'Not detected',
+    'X^Ej påvisad^99LIS^260415000^^SCT',
+  ])('is negative by the value %j', (value) => {
+    expect(bodyOf({ value }).valueCodeableConcept.coding[0].code).toBe('260415000');
+  });
+
+  it('takes the time from the specimen, else from the order, else from the result', () => {
+    const spm = 'SPM|1|S1||NAS|||||||||||||20220228070000^20220228080000';
+    expect(bodyOf({ more: [spm] }).effectiveDateTime).toBe('2022-02-28T07:00:00+01:00');
+    expect(bodyOf({ sampled: '202203010815+0000' }).effectiveDateTime).toBe('2022-03-01T08:15:00+00:00');
+    expect(bodyOf({ sampled: '20220701081530' }).effectiveDateTime).toBe('2022-07-01T08:15:30+02:00');
+  });
+});
+
+describe('a negative antigen test', () => {
+  it.each([
+    ['OBX-18', { obx18: '344^^JRC' }],
+    ['OBX-17', { obx17: '344^Name' }],
+  ])('goes with its device number from %s, and no name', (_, parts) => {
+    const body = bodyOf({ test: RAT, ...parts });
+    expect(body.code.coding[0].code).toBe('LP217198-3');
+    expect(contained(body, 'Device')).toEqual({
+      resourceType: 'Device',
+      id: '3',
+      identifier: [
+        { system: 'https://covid-19-diagnostics.jrc.ec.europa.eu/devices/hsc-common-recognition-rat', value: '344' },
+      ],
+    });
+    expect(body.device).toEqual({ reference: '#3' });
+  });
+
+  it('is refused without, and the place is named', () => {
+    expect(faultsOf(map({ test: RAT }))).toEqual(['field-required OBX[1]-18.1']);
+  });
+});
+
+describe('a positive NAAT', () => {
+  it('becomes a recovery certificate from the eleventh day, counted in days of the calendar', () => {
+    const { drafts } = map({ value: POSITIVE, sampled: '202203200815' });
+    expect(drafts).toHaveLength(1);
+    expect(drafts[0]).toMatchObject({ operation: 'recovery-certificate', notAfter: null });
+    // The clocks were set forward on 27 March.
+    expect(new Date(drafts[0]?.notBefore ?? 0).toISOString()).toBe('2022-03-30T22:00:00.000Z');
+    expect(bodyOf({ value: POSITIVE }).valueCodeableConcept.coding).toEqual([
+      { system: 'http://snomed.info/sct', code: '260373001' },
+    ]);
+  });
+});
+
+describe('the person', () => {
+  const patient = (parts: Parts) => contained(bodyOf(parts), 'Patient');
+  const NAME = { pid5: 'Ek^Åsa^Maria Eva', pid7: '19970806' };
+
+  it('with a number is the number and nothing else', () => {
+    expect(patient({ ...NAME, pid3: '197010632391^^^SKV' })).toEqual({
+      resourceType: 'Patient',
+      id: '1',
+      identifier: [{ system: 'http://electronichealth.se/identifier/samordningsnummer', value: '197010632391' }],
+    });
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['a local number', '4711^^^LIS^MR'],
+    ['a reserve number', '991981000010^^^&1.2.752.97.3.1.3&ISO'],
+    ['another country’s', '08069712345^^^^NNNOR'],
+  ])('with %s is name and birth date', (_, pid3) => {
+    expect(patient({ ...NAME, pid3 })).toEqual({
+      resourceType: 'Patient',
+      id: '1',
+      name: [{ family: 'Ek', given: ['Åsa', 'Maria', 'Eva'] }],
+      birthDate: '1997-08-06',
+    });
+  });
+
+  it('has the legal name where one is marked, whole', () => {
+    const pid5 = 'Alm^Annie^^^^^D~Ek&&Ek^Anna^Britta^^^^L';
+    expect(patient({ ...NAME, pid3: '', pid5 })).toMatchObject({ name: [{ family: 'Ek', given: ['Anna', 'Britta'] }] });
+    expect(patient({ ...NAME, pid3: '', pid5: 'Alm^Annie^Rut^^^^D~Ek^Anna^^^^^L' })).toMatchObject({
+      name: [{ family: 'Ek', given: ['Anna'] }],
+    });
+  });
+
+  it.each([
+    ['no family name', { pid5: '^Åsa', pid7: '19970806' }, ['field-required PID-5.1.1']],
+    ['no given name', { pid5: 'Ek', pid7: '19970806' }, ['field-required PID-5.2']],
+    ['no birth date', { pid5: 'Ek^Åsa' }, ['field-required PID-7']],
+    ['half a birth date', { pid5: 'Ek^Åsa', pid7: '199708' }, ['field-type PID-7 date-time to the day']],
+    ['nothing', {}, ['field-required PID-5.1.1', 'field-required PID-5.2', 'field-required PID-7']],
+  ])('with %s is refused, every place named', (_, parts, faults) => {
+    expect(faultsOf(map({ pid3: '', ...parts }))).toEqual(faults);
+  });
+});
+
+describe('left out', () => {
+  it.each<[string, Parts]>([
+    ['withdrawn', { status: 'X' }],
+    ['withdrawn', { status: 'D' }],
+    ['withdrawn', { status: 'W', value: '' }],
+    ['not-final', { status: 'P' }],
+    ['not-final', { status: 'R', value: '' }],
+    ['not-final', { status: 'I', requested: '' }],
+    ['inconclusive', { value: '419984006^^SCT' }],
+    ['inconclusive', { value: 'Ej bedömbar' }],
+    ['positive-antigen', { test: RAT, value: POSITIVE }],
+    ['several-values', { value: `${NEGATIVE}~${POSITIVE}` }],
+    ['not-requested', { requested: '' }],
+    ['not-requested', { requested: 'TILLFRISKNANDEBEVIS' }],
+    ['not-requested', { requested: 'TESTBEVIS', value: POSITIVE }],
+    ['not-requested', { requested: 'HUVUDVÄRK' }],
+  ])('as %s: %j; it is stated all the same', (reason, parts) => {
+    const mapped = map(parts);
+    expect(mapped.skipped).toEqual([{ reason, at: 'OBX[1]' }]);
+    expect(mapped.drafts).toEqual([]);
+    expect(mapped.faults).toEqual([]);
+    expect(mapped.statements).toHaveLength(1);
+    // The same result as its first, preliminary statement.
+    expect(mapped.statements[0]?.resultKey).toBe(
+      map({ test: parts.test ?? NAAT, status: 'P' }).statements[0]?.resultKey,
+    );
+  });
+
+  it.each([
+    ['not-a-covid-test', '94563-4^^LN'],
+    ['single-gene', '94315-9^^LN'],
+  ])('as %s it is not even stated', (reason, test) => {
+    const mapped = map({ test });
+    expect(mapped.skipped).toEqual([{ reason, at: 'OBX[1]' }]);
+    expect(mapped.statements).toEqual([]);
+  });
+
+  it.each([
+    ['TESTBEVIS', NEGATIVE, 'test-certificate'],
+    ['testbevis', NEGATIVE, 'test-certificate'],
+    ['X^^L^Testbevis', NEGATIVE, 'test-certificate'],
+    ['HUVUDVÄRK~TESTBEVIS', NEGATIVE, 'test-certificate'],
+    ['TILLFRISKNANDEBEVIS', POSITIVE, 'recovery-certificate'],
+    ['COVIDBEVIS', POSITIVE, 'recovery-certificate'],
+  ])('is not what was asked for by %s', (requested, value, operation) => {
+    expect(map({ requested, value }).drafts.map((draft) => draft.operation)).toEqual([operation]);
+  });
+});
+
+describe('held or refused', () => {
+  it.each<[string, Parts, string]>([
+    ['a test code without a row', { test: 'X1^^L' }, 'code-unmapped OBX[1]-3 table se-covid-tests'],
+    ['a test code of another system', { test: '94500-6^^SCT' }, 'code-unmapped OBX[1]-3 table se-covid-tests'],
+    ['a test code without its system', { test: '94500-6' }, 'code-unmapped OBX[1]-3 table se-covid-tests'],
+    ['a value without a row', { value: 'kanske' }, 'code-unmapped OBX[1]-5 table se-covid-outcomes'],
+    ['a status without a row', { status: 'Q' }, 'code-unmapped OBX[1]-11 table se-result-status'],
+    ['no status', { status: '' }, 'field-required OBX[1]-11'],
+    ['no value', { value: '' }, 'field-required OBX[1]-5'],
+    ['HL7 null for a value', { value: '""' }, 'field-required OBX[1]-5'],
+    ['no test code', { test: '' }, 'field-required OBX[1]-3'],
+    ['an unknown party', { msh4: '1111111111' }, 'party-unknown MSH-4.1'],
+    ['no party', { msh4: '' }, 'party-unknown -'],
+    ['a party the channel may not speak for', { msh4: '5599999991' }, 'party-not-permitted MSH-4.1 syd'],
+    ['no sample time', { sampled: '' }, 'field-required OBR[1]-7'],
+    ['a sample date', { sampled: '20220301' }, 'field-type OBR[1]-7 date-time to the minute'],
+    ['a sample time in the gap', { sampled: '202203270230' }, 'time-zone-gap OBR[1]-7 Europe/Stockholm'],
+    ['a sample time in the overlap', { sampled: '202210300230' }, 'time-zone-overlap OBR[1]-7 Europe/Stockholm'],
+    ['a wrong check digit', { pid3: '199708062387^^^SKV' }, 'check-digit PID-3.1 personnummer'],
+  ])('for %s', (_, parts, fault) => {
+    const mapped = map(parts);
+    expect(faultsOf(mapped)).toEqual([fault]);
+    expect(mapped.drafts).toEqual([]);
+    expect(mapped.statements).toEqual([]);
+  });
+
+  it('for a missing sample time where there is a specimen names the specimen’s', () => {
+    expect(faultsOf(map({ sampled: '', more: ['SPM|1|S1'] }))).toEqual(['field-required SPM-17.1']);
+  });
+
+  it('tells a fault of the patient once, though every result meets it', () => {
+    const more = [`OBX|2|CWE|${NAAT}|2|${NEGATIVE}||||||F`];
+    expect(faultsOf(map({ pid3: '199708062387^^^SKV', more }))).toEqual(['check-digit PID-3.1 personnummer']);
+  });
+
+  it('leaves the other result alone', () => {
+    const mapped = map({ more: [`OBX|2|CWE|X1^^L||${NEGATIVE}||||||F`] });
+    expect(mapped.drafts).toHaveLength(1);
+    expect(faultsOf(mapped)).toEqual(['code-unmapped OBX[2]-3 table se-covid-tests']);
+  });
+});
+
+describe('the channel', () => {
+  it('may say where the request stands, and the site', () => {
+    const own = mapperOf(
+      compile(PROJECT_FILES, {
+        ...CHANNEL,
+        with: "requested: { all: 'ZCB-2[*]', table: se-certificate-requests, onMiss: nothing }\nsite: Drive-in Norr",
+      }),
+    );
+    const { drafts } = own.map(message([...segmentsOf({ requested: '' }), 'ZCB|1|TESTBEVIS']), CONTEXT);
+    expect(contained(JSON.parse(Buffer.from(drafts[0]?.body ?? []).toString()), 'Organization')).toMatchObject({
+      name: 'Drive-in Norr',
+    });
+  });
+
+  it('may say that everybody asked, with a list', () => {
+    const own = mapperOf(compile(PROJECT_FILES, { ...CHANNEL, with: 'requested: [both]' }));
+    expect(own.map(message(segmentsOf({ requested: '' })), CONTEXT).drafts).toHaveLength(1);
+  });
+
+  it('may bear the party’s name', () => {
+    expect(map({ msh4: 'nord' }).drafts).toHaveLength(1);
+    expect(map({ msh4: 'Nord^2321000016^L' }).drafts).toHaveLength(1);
+  });
+});
+
+describe('the cases in the file', () => {
+  it('hold', () => {
+    const compiled = compile(PROJECT_FILES, CHANNEL);
+    const mappings = compiled.channels.get('lab')?.mappings ?? [];
+    expect(mappings).toHaveLength(1);
+    expect(mappings[0]?.tests.length).toBeGreaterThan(2);
+    expect(problemsOf({ ...compiled, problems: mappings.flatMap(runCases) })).toEqual([]);
+  });
+});
