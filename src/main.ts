@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ConfigError, type Configuration } from './config/configuration.ts';
+import { type ChannelConfiguration, ConfigError, type Configuration } from './config/configuration.ts';
 import { type Environment, loadConfiguration } from './config/load.ts';
 import { createConsole } from './console/console.ts';
 import type { Clock } from './contracts/clock.ts';
@@ -12,7 +12,7 @@ import type { Log } from './contracts/log.ts';
 import type { Host } from './contracts/plugin.ts';
 import type { Status } from './contracts/status.ts';
 import { createEngine } from './engine/engine.ts';
-import type { Channel, TargetPlace } from './engine/settings.ts';
+import { type Channel, RETURN_OPERATION, type TargetPlace } from './engine/settings.ts';
 import { findCharset } from './hl7/charset.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
 import { createLog, type LogDestination } from './log.ts';
@@ -93,13 +93,20 @@ export async function assemble(file: string, around: Surroundings, mayMakeSecret
     limits,
     target: make(configuration, `targets.${name}`, () => plugin.create(config, hostOf(name))),
   }));
-  const channels = configuration.channels.map(({ name, source, parties: permitted, charset, acknowledge }) => ({
-    name,
-    source: make(configuration, `channels.${name}.source`, () => source.plugin.create(source.config, hostOf(name))),
-    parties: permitted,
-    charset,
-    acknowledge,
-  }));
+  checkReturns(configuration, targets);
+  const channels = configuration.channels.map((channel): Channel => {
+    const { name, source, parties: permitted, charset, acknowledge, answerWithinMs, ackDialect, returnTo } = channel;
+    return {
+      name,
+      source: make(configuration, `channels.${name}.source`, () => source.plugin.create(source.config, hostOf(name))),
+      parties: permitted,
+      charset,
+      acknowledge,
+      answerWithinMs,
+      dialect: ackDialect,
+      returnTo: returnTo?.target ?? null,
+    };
+  });
   return {
     configuration,
     log,
@@ -189,6 +196,18 @@ function make<Made>(configuration: Configuration<unknown>, name: string, create:
     const text = `“${name}” cannot be made: ${error instanceof Error ? error.message : String(error)}`;
     throw new ConfigError([{ file: configuration.file, line: null, column: null, text }]);
   }
+}
+
+/** Acknowledgements may only go back to a target that knows what to do with them. @throws ConfigError */
+function checkReturns(configuration: Configuration<unknown>, targets: readonly TargetPlace[]) {
+  const wrong = configuration.channels.flatMap(({ name, returnTo }: ChannelConfiguration) => {
+    const place = targets.find((one) => one.name === returnTo?.target);
+    if (returnTo === null || place === undefined || Object.hasOwn(place.target.operations, RETURN_OPERATION)) return [];
+    const at = returnTo.place?.lineCounter.linePos(returnTo.place.node.range?.[0] ?? 0);
+    const text = `“channels.${name}.return”: the target “${returnTo.target}” takes no acknowledgements.`;
+    return [{ file: configuration.file, line: at?.line ?? null, column: at?.col ?? null, text }];
+  });
+  if (wrong.length > 0) throw new ConfigError(wrong);
 }
 
 /** The default export of a module named in a configuration file: a path that starts with a dot, or a package's name. */

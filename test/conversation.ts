@@ -10,6 +10,7 @@ import { createTally } from '../src/engine/counters.ts';
 import { createIntake } from '../src/engine/intake.ts';
 import type { FindOperation } from '../src/engine/outcome.ts';
 import { type Channel, ENGINE_SETTINGS } from '../src/engine/settings.ts';
+import { createSettlements } from '../src/engine/settlements.ts';
 import { BatchSplitter } from '../src/hl7/batch.ts';
 import { openSqliteJournal } from '../src/journal/sqlite.ts';
 import { assemble } from '../src/main.ts';
@@ -125,6 +126,8 @@ export async function openChannel(name: string, setup: ConversationSetup): Promi
   const folder = mkdtempSync(join(tmpdir(), 'sluss-conversation-'));
   const journal = await openSqliteJournal({ path: join(folder, 'journal.sqlite'), now: NOW });
   let admitted: Admitted | null = null;
+  const clock = createManualClock(NOW);
+  const log = createRecordedLog();
   const intake = createIntake(channel, {
     journal: {
       admit: async (admission) => {
@@ -135,9 +138,12 @@ export async function openChannel(name: string, setup: ConversationSetup): Promi
     },
     mapper: () => setup.mapper,
     findOperation: setup.findOperation,
-    clock: createManualClock(NOW),
-    log: createRecordedLog(),
+    clock,
+    log,
     tally: createTally(),
+    settlements: createSettlements({ journal, clock, log }),
+    // Nothing is owed for later where there is no connection.
+    owedAcks: { add() {}, waive() {} },
     storeFirstBytes: ENGINE_SETTINGS.storeFirstBytes,
     isTaking: () => true,
     onAdmitted: () => {},

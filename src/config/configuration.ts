@@ -4,6 +4,7 @@
  */
 import type { Document, LineCounter, Node } from 'yaml';
 import type { SourcePlugin, TargetPlugin } from '../contracts/plugin.ts';
+import type { AckDialect } from '../contracts/source.ts';
 
 export type AnyPlugin = SourcePlugin | TargetPlugin;
 
@@ -53,7 +54,11 @@ export interface ChannelConfiguration {
   readonly charset: { readonly default: string | null; readonly force: string | null };
   /** IANA name; null = what the mapping says. */
   readonly zone: string | null;
-  readonly acknowledge: 'taken';
+  readonly acknowledge: 'stored' | 'taken' | 'settled';
+  readonly answerWithinMs: number;
+  readonly ackDialect: AckDialect;
+  /** The target that takes acknowledgements whose connection is gone, and where it is named; null = there is none. */
+  readonly returnTo: { readonly target: string; readonly place: YamlPlace | null } | null;
   /** Where the channel names its mappings, for who finds something wrong with them. */
   readonly mappingsPlace: YamlPlace | null;
   /** The subtree under `with:` with its positions, for the mapping room to read; null = there is none. */

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { SourcePlugin, TargetPlugin } from '../contracts/plugin.ts';
+import type { AckDialect } from '../contracts/source.ts';
 import type { AnyPlugin, ChannelConfiguration, ConfigProblem, TargetConfiguration } from './configuration.ts';
 import { issuesToProblems } from './issue.ts';
 import { type channel, type target, targetLimits } from './schema.ts';
@@ -47,7 +48,7 @@ export function readEnds(shape: Ends, yaml: YamlFile, plugins: readonly AnyPlugi
   for (const [name, value] of Object.entries(shape.channels)) {
     const found = check('source', value.source, ['channels', name, 'source'], ['kind']);
     if (found === null) continue;
-    const { mappings, parties, charset, zone, acknowledge } = value;
+    const { mappings, parties, charset, zone, acknowledge, ackDialect, answerWithin, return: returnTo } = value;
     channels.push({
       name,
       source: { plugin: found.plugin as SourcePlugin, config: found.config },
@@ -56,11 +57,21 @@ export function readEnds(shape: Ends, yaml: YamlFile, plugins: readonly AnyPlugi
       charset: { default: charset?.default ?? null, force: charset?.force ?? null },
       zone: zone ?? null,
       acknowledge,
+      answerWithinMs: answerWithin,
+      ackDialect: dialectOf(ackDialect),
+      returnTo: returnTo === undefined ? null : { target: returnTo, place: yaml.place(['channels', name, 'return']) },
       mappingsPlace: yaml.place(['channels', name, 'mappings']),
       with: yaml.place(['channels', name, 'with']),
     });
   }
   return { targets, channels };
+}
+
+/** The schema leaves codes that are not named undefined. */
+function dialectOf(read: z.output<typeof channel>['ackDialect']): AckDialect {
+  const { codes = {}, err, msa3 } = read ?? {};
+  const named = Object.entries(codes).filter(([, code]) => code !== undefined);
+  return { codes: Object.fromEntries(named) as AckDialect['codes'], err, msa3 };
 }
 
 function checkAgainstPlugin(parts: {

@@ -132,6 +132,15 @@ function checkChannels(shape: Shape, yaml: YamlFile, problems: ConfigProblem[], 
       const text = `“${charset}” is no character set that is known here. Names are those of MSH-18, such as 8859/1.`;
       problems.push(yaml.problemAt(['channels', name, 'charset', key], text));
     }
+    if (channel.return !== undefined && !Object.hasOwn(shape.targets, channel.return)) {
+      const meant = suggest(channel.return, Object.keys(shape.targets));
+      const hint = meant === null ? '' : ` Did you mean “${meant}”?`;
+      problems.push(yaml.problemAt(['channels', name, 'return'], `There is no target “${channel.return}”.${hint}`));
+    }
+    if (channel.acknowledge !== 'settled' && yaml.place(['channels', name, 'answerWithin']) !== null) {
+      const text = '“answerWithin” says something only beside acknowledge: settled.';
+      problems.push(yaml.problemAt(['channels', name, 'answerWithin'], text));
+    }
     if (channel.zone !== undefined && !isZone(channel.zone)) {
       const text = `“${channel.zone}” is no time zone. Zones have names such as Europe/Stockholm.`;
       problems.push(yaml.problemAt(['channels', name, 'zone'], text));

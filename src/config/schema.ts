@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { AckCode } from '../contracts/source.ts';
 import { duration } from './duration.ts';
 
 /** Names stand in logs, metrics and URLs. */
@@ -17,6 +18,9 @@ const installationSecret = z.union([
     create: z.literal(true).optional().describe('Make the file at the first start, for its owner alone.'),
   }),
 ]);
+
+/** MSA-1, table 0008. */
+const ACK_CODES = ['AA', 'AE', 'AR', 'CA', 'CE', 'CR'] as const satisfies readonly AckCode[];
 
 /** What every target understands, whatever its kind. */
 export const targetLimits = z.object({
@@ -63,9 +67,29 @@ export const channel = z.strictObject({
     .describe('Names as MSH-18 would hold them, such as 8859/1 or UNICODE UTF-8.'),
   zone: z.string().optional().describe('Time zone of times without offset, such as Europe/Stockholm.'),
   acknowledge: z
-    .enum(['taken'])
+    .enum(['stored', 'taken', 'settled'])
     .default('taken')
-    .describe('When the sender is answered: taken = on disk and accepted by the mapping.'),
+    .describe(
+      'When the sender is answered: stored = on disk, wrong content is held; taken = on disk and accepted by the mapping; settled = everything made of it has ended.',
+    ),
+  answerWithin: duration('With settled: the sender is told to ask again after this long.', '30s'),
+  return: name
+    .optional()
+    .describe('Target for application acknowledgements whose connection is gone; it has to take acknowledgements.'),
+  ackDialect: z
+    .strictObject({
+      codes: z
+        .partialRecord(z.enum(ACK_CODES), z.enum(ACK_CODES))
+        .default({})
+        .describe('MSA-1 to be written instead of another, such as AE: AR.'),
+      err: z
+        .enum(['auto', 'none', 'old', 'new'])
+        .default('auto')
+        .describe('ERR: as the sender’s version has it, none, as up to v2.4, or as from v2.5.'),
+      msa3: z.boolean().default(true).describe('A text in MSA-3 of negative answers, up to v2.6.'),
+    })
+    .prefault({})
+    .describe('How answers are written where the senders understand the standard otherwise.'),
   with: z.unknown().optional().describe('What its mappings ask to be told; their own documentation says which keys.'),
 });
 

@@ -26,6 +26,11 @@ export const METRICS = {
   ),
   sluss_stored_messages: row('gauge', ['channel', 'state'], 'Messages in the journal, by state.'),
   sluss_stored_deliveries: row('gauge', ['target', 'party', 'state'], 'Deliveries in the journal, by state.'),
+  sluss_owed_acknowledgements: row(
+    'gauge',
+    ['channel'],
+    'Application acknowledgements that are owed and not written yet; those that are not due yet among them.',
+  ),
   sluss_oldest_waiting_seconds: row('gauge', [], 'Age of the delivery that has been due the longest; 0 = none is due.'),
   sluss_oldest_held_seconds: row('gauge', [], 'Age of what has been held for a person the longest; 0 = nothing is.'),
   sluss_certificate_days_left: row('gauge', ['party'], 'Days until the party’s certificate ends; negative = it has.'),
@@ -109,6 +114,7 @@ function addOverview(overview: Overview, now: number, add: Add) {
   for (const { target, party, state, count } of overview.deliveries) {
     add('sluss_stored_deliveries', [target, party, state], count);
   }
+  for (const { channel, count } of overview.owedAcks) add('sluss_owed_acknowledgements', [channel], count);
   const ageOf = (since: number | null) => (since === null ? 0 : Math.max(0, now - since) / 1_000);
   add('sluss_oldest_waiting_seconds', [], ageOf(overview.oldestWaitingAt));
   add('sluss_oldest_held_seconds', [], ageOf(overview.oldestHeldAt));

@@ -101,6 +101,12 @@ export const FAULTS = {
 
   'journal-busy': row('engine', '207', 'AR', 'The journal cannot take more just now; send the same again.'),
   'journal-failed': row('engine', '207', 'AR', 'The journal could not store the message; send the same again.'),
+  unsettled: row(
+    'engine',
+    '207',
+    'AR',
+    'The message is stored, but not everything made of it has reached its end; send the same again for the final answer.',
+  ),
   stopping: row('engine', '207', 'AR', 'The engine is stopping; send the same again.'),
   internal: row('engine', '207', 'AE', 'An error inside the engine.'),
 } as const satisfies Record<string, FaultRow>;

@@ -1,5 +1,6 @@
 import type { FaultRecord } from './fault.ts';
 import type { DeliveryState, MessageState } from './lifecycle.ts';
+import type { AckCode } from './source.ts';
 import type { Draft, Skipped, Statement } from './mapper.ts';
 import type { Delivery, Operation } from './target.ts';
 
@@ -31,6 +32,15 @@ export interface Journal {
   record(attempt: AttemptEnd): Promise<Recorded>;
   /** Messages stored as `received` whose outcome is still owed, oldest first, ids greater than `afterId`. */
   listReceived(afterId: number, limit: number): Promise<StoredMessage[]>;
+  /**
+   * Pays what `Admission.owesAck` left owed, in one transaction: the debt ends, the history says how, and a delivery of
+   * the answer is queued where that is how. Where nothing is owed any more, nothing happens.
+   */
+  payAck(payment: AckPayment): Promise<void>;
+  /** Messages whose acknowledgement is still owed, in order of their ids, greater than `afterId`. */
+  listOwedAcks(afterId: number, limit: number): Promise<OwedAck[]>;
+  /** How far these messages have come; those that are not there are left out. */
+  readStandings(messageIds: readonly number[]): Promise<Standing[]>;
 
   readMessage(id: number): Promise<StoredMessage | null>;
   readDeliveries(messageId: number): Promise<StoredDelivery[]>;
@@ -68,6 +78,8 @@ export interface Admission {
   readonly origin: string;
   readonly sender: string | null;
   readonly receivedAt: number;
+  /** An acknowledgement of its own is owed to the sender beside the immediate answer; also to one who sends it again. */
+  readonly owesAck: boolean;
   readonly outcome: Outcome;
 }
 
@@ -80,7 +92,36 @@ export interface Admitted {
   readonly repeated: boolean;
   /** Another message of this channel bears the same control id. */
   readonly controlIdReused: boolean;
+  /** An acknowledgement is owed for it, by this admission or by one before. */
+  readonly owesAck: boolean;
   readonly deliveries: readonly { readonly id: number; readonly state: DeliveryState }[];
+}
+
+export interface OwedAck {
+  readonly messageId: number;
+  readonly channel: string;
+  /** Since the message came, or came again. */
+  readonly owedAt: number;
+}
+
+export interface AckPayment {
+  readonly messageId: number;
+  readonly at: number;
+  readonly code: AckCode;
+  /** `written` to the sender's connection · `waived` as the sender does not want this code · a delivery of the answer. */
+  readonly by: 'written' | 'waived' | OutcomeDraft;
+}
+
+/** How far a message has come on its way to its end. */
+export interface Standing {
+  readonly messageId: number;
+  readonly state: MessageState;
+  readonly faults: readonly FaultRecord[];
+  /**
+   * What still waits: its deliveries, those of others that say the same and stand for its own, and the follow-ups of
+   * both; deliveries of acknowledgements aside.
+   */
+  readonly open: readonly { readonly id: number; readonly messageId: number; readonly notBefore: number | null }[];
 }
 
 /** Room for deliveries to one target under one party. */
@@ -159,11 +200,14 @@ export interface HistoryEvent {
   readonly messageId: number;
   /** null = the message itself. */
   readonly deliveryId: number | null;
-  /** Event name of the lifecycle table, or one that changes no state: `resent`, `linked`, `overtaken`, `attempt`, `control-id-reused`. */
+  /**
+   * Event name of the lifecycle table, or one that changes no state: `resent`, `linked`, `overtaken`, `attempt`,
+   * `control-id-reused`, `ack-owed`, `ack-written`, `ack-waived`, `ack-returned`.
+   */
   readonly event: string;
   readonly from: string | null;
   readonly to: string | null;
-  /** A fault code, a skip reason, `message 17`; never a value of the message. */
+  /** A fault code, a skip reason, `message 17`, `AA`; never a value of the message. */
   readonly why: string | null;
   /** `engine`, or who acted. */
   readonly by: string;
@@ -177,6 +221,8 @@ export interface Overview {
     readonly state: DeliveryState;
     readonly count: number;
   }[];
+  /** Acknowledgements that are owed and could not be written yet; those that are not due yet among them. */
+  readonly owedAcks: readonly { readonly channel: string; readonly count: number }[];
   /** Since when the oldest delivery that is due has been waiting; null = none waits. */
   readonly oldestWaitingAt: number | null;
   /** Since when the oldest held message or delivery has been held; null = none. */

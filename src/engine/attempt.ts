@@ -24,6 +24,8 @@ export interface AttemptParts {
   readonly random: () => number;
   readonly log: Log;
   readonly tally: Tally;
+  /** The end of an attempt is on disk. */
+  readonly onRecorded: (messageId: number) => void;
   /** Aborted when the engine's stop has waited long enough. */
   readonly stopping: AbortSignal;
 }
@@ -61,6 +63,7 @@ export async function makeAttempt(place: TargetPlace, delivery: Delivery, parts:
     followUps,
   };
   const recorded = await record(end, parts);
+  if (recorded !== null) parts.onRecorded(delivery.messageId);
 
   tally.attempt(target, delivery.party, outcome.state);
   const fault = outcome.state === 'delivered' ? null : outcome.fault;

@@ -18,7 +18,9 @@ import { createIntake } from './intake.ts';
 import { createLeftOvers } from './left-overs.ts';
 import { errorName } from './log-fields.ts';
 import type { FindOperation } from './outcome.ts';
+import { createOwedAcks } from './owed-acks.ts';
 import type { Channel, EngineSettings, TargetPlace } from './settings.ts';
+import { createSettlements } from './settlements.ts';
 
 export interface Engine extends Status {
   /**
@@ -68,6 +70,7 @@ export function createEngine(parts: EngineParts): Engine {
   const mapping = { mapper: currentMapper, findOperation, log };
   const partiesOf = (name: string) => channels.find((channel) => channel.name === name)?.parties ?? [];
 
+  const settlements = createSettlements({ journal, clock, log });
   const dispatcher = createDispatcher({
     journal,
     targets,
@@ -85,12 +88,24 @@ export function createEngine(parts: EngineParts): Engine {
       random: parts.random,
       log,
       tally,
+      onRecorded: settlements.changed,
       stopping: grace.signal,
     },
     clock,
     log,
   });
-  const leftOvers = createLeftOvers({ journal, channels, ...mapping, clock, onSettled: dispatcher.wake });
+  const onQueued = dispatcher.wake;
+  const owedAcks = createOwedAcks({ journal, channels, settlements, findOperation, clock, log, tally, onQueued });
+  const leftOvers = createLeftOvers({
+    journal,
+    channels,
+    ...mapping,
+    clock,
+    onSettled(messageId) {
+      dispatcher.wake();
+      settlements.changed(messageId);
+    },
+  });
 
   const takeFrom = (channel: Channel): Intake =>
     createIntake(channel, {
@@ -98,6 +113,8 @@ export function createEngine(parts: EngineParts): Engine {
       ...mapping,
       clock,
       tally,
+      settlements,
+      owedAcks,
       storeFirstBytes: settings.storeFirstBytes,
       isTaking: () => taking,
       onAdmitted: dispatcher.wake,
@@ -111,6 +128,7 @@ export function createEngine(parts: EngineParts): Engine {
     await leftOvers.settleAll();
     await warnOfStrays();
     dispatcher.start();
+    await owedAcks.recover();
     taking = true;
     for (const channel of channels) {
       await channel.source.start(takeFrom(channel));
@@ -122,9 +140,12 @@ export function createEngine(parts: EngineParts): Engine {
 
   async function stopAll() {
     ready = false;
+    // Whose deliveries have not ended is told to ask again: the sources wait for their answers.
+    settlements.stop();
     await Promise.all(channels.map(({ name, source }) => quietly('source', name, source.stop())));
     taking = false;
     leftOvers.stop();
+    await owedAcks.stop();
     const callOff = clock.wakeAt(clock.now() + settings.graceMs, () => grace.abort());
     await dispatcher.stop();
     callOff();

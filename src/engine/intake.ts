@@ -4,22 +4,34 @@ import type { Admitted, Journal, Outcome } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Mapper } from '../contracts/mapper.ts';
 import type { Ack, Inbound, Intake } from '../contracts/source.ts';
-import { buildAck } from '../hl7/ack.ts';
-import { type Charset, type CharsetPolicy, resolveCharset } from '../hl7/charset.ts';
 import { type Header, readHeader } from '../hl7/header.ts';
+import { type AckMode, isWanted, readAckMode } from './ack-mode.ts';
+import { writeAnswer } from './answer.ts';
 import type { Tally } from './counters.ts';
 import { errorName, faultFields } from './log-fields.ts';
 import {
   brokenOutcome,
   type FindOperation,
   hashContent,
+  heldInstead,
   mappedToOutcome,
   RECEIVED,
   refusedOutcome,
   skippedOutcome,
 } from './outcome.ts';
-import { acknowledgementId, chooseReply, type Reply, refuse } from './reply.ts';
+import type { OwedAcks, OwingChannel } from './owed-acks.ts';
+import {
+  chooseAccept,
+  chooseReply,
+  isRefusalTold,
+  isToldAtOnce,
+  owesApplicationAck,
+  type Reply,
+  refuse,
+  UNSETTLED,
+} from './reply.ts';
 import type { Channel } from './settings.ts';
+import type { Settlements } from './settlements.ts';
 import { createTurns } from './turns.ts';
 
 /** Of what is no message, this much is kept for whoever looks into it. */
@@ -32,6 +44,8 @@ export interface IntakeParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly tally: Tally;
+  readonly settlements: Pick<Settlements, 'wait'>;
+  readonly owedAcks: Pick<OwedAcks, 'add' | 'waive'>;
   /** Larger messages are stored before they are mapped. */
   readonly storeFirstBytes: number;
   /** False once the engine has stopped: nothing is stored any more. */
@@ -44,12 +58,13 @@ export interface IntakeParts {
   readonly onLeftOver: (messageId: number) => void;
 }
 
-type IntakeChannel = Pick<Channel, 'name' | 'parties' | 'acknowledge' | 'charset'>;
+type IntakeChannel = OwingChannel;
 
 /** What is read of a message before anything is decided. */
 interface Reading {
   readonly inbound: Inbound;
   readonly header: Header | null;
+  readonly mode: AckMode;
   /** Why it cannot even be mapped; null = it can. */
   readonly fault: FaultRecord | null;
   readonly contentHash: string;
@@ -58,46 +73,86 @@ interface Reading {
 
 /**
  * Makes the intake of one channel: read the header, map, one durable commit, answer. Messages are admitted in the order
- * of the calls, awaited or not.
+ * of the calls, awaited or not; an answer that waits for deliveries keeps no message behind it from being admitted.
  */
 export function createIntake(channel: IntakeChannel, parts: IntakeParts): Intake {
   const turns = createTurns();
   return async (inbound) => {
+    const reading = readInbound(inbound, parts.clock.now());
     try {
       const storeFirst = inbound.bytes.length > parts.storeFirstBytes;
-      return await turns.take(storeFirst, () => takeIn(inbound, storeFirst, channel, parts));
+      const stored = await turns.take(storeFirst, () => takeIn(reading, storeFirst, channel, parts));
+      if (stored instanceof Fault) return answerUnstored(refuse([stored.record]), reading, channel, parts);
+      return await answerStored(stored, reading, channel, parts);
     } catch (error) {
       // A source must always get its answer; without one it would read nothing more from its sender.
       parts.log.error('intake-broken', { channel: channel.name, error: errorName(error) });
       const reply: Reply = { code: 'AR', faults: [new Fault('internal').record] };
-      const reading = { header: headerOf(inbound.bytes), contentHash: `at ${parts.clock.now()}` };
-      return answerWith(reply, null, reading, channel, parts);
+      return answerUnstored(reply, reading, channel, parts);
     }
   };
 }
 
-async function takeIn(inbound: Inbound, storeFirst: boolean, channel: IntakeChannel, parts: IntakeParts) {
-  const reading = readInbound(inbound, parts.clock.now());
-  const answer = (reply: Reply, messageId: number | null) => answerWith(reply, messageId, reading, channel, parts);
-  if (!parts.isTaking()) return answer(refuse([new Fault('stopping').record]), null);
-  const stored = await store(reading, storeFirst, channel, parts);
-  if (stored instanceof Fault) return answer(refuse([stored.record]), null);
-  return answer(chooseReply(channel.acknowledge, stored.state, stored.faults), stored.messageId);
+async function takeIn(reading: Reading, storeFirst: boolean, channel: IntakeChannel, parts: IntakeParts) {
+  return parts.isTaking() ? await store(reading, storeFirst, channel, parts) : new Fault('stopping');
 }
 
-/** The answer in the sender's own terms; null where the message is itself an acknowledgement: those are never answered. */
-function answerWith(
-  { code, faults }: Reply,
-  messageId: number | null,
-  { header, contentHash }: Pick<Reading, 'header' | 'contentHash'>,
+/** Null where nothing is to be answered now: an acknowledgement never is, and enhanced mode may ask for no answer. */
+async function answerStored(
+  stored: Admitted,
+  reading: Reading,
   channel: IntakeChannel,
-  { clock, tally }: IntakeParts,
-): Ack | null {
+  parts: IntakeParts,
+): Promise<Ack | null> {
+  const { messageId } = stored;
+  const { header, mode } = reading;
   if (isAcknowledgement(header)) return null;
+  const answer = (reply: Reply) => {
+    parts.tally.answer(channel.name, reply.code);
+    return writeAnswer(reply, messageId, reading, mode.kind === 'enhanced', channel, parts.clock);
+  };
+  if (mode.kind === 'original') return answer(await earnReply(stored, reading, channel, parts));
+  const accept = chooseAccept(stored, isWanted(mode.application, 'AE'));
+  const isAcceptWanted = isWanted(mode.accept, accept.code);
+  if (stored.owesAck && isAcceptWanted && isToldAtOnce(mode, stored)) parts.owedAcks.waive(messageId, accept.code);
+  else if (stored.owesAck) {
+    parts.owedAcks.add({
+      messageId,
+      channel,
+      wish: mode.application,
+      answered: { header, contentHash: reading.contentHash },
+      earned: stored,
+      since: reading.receivedAt,
+      reply: reading.inbound.reply,
+    });
+  }
+  return isAcceptWanted ? answer(accept) : null;
+}
+
+/** The only answer of original mode; with `settled` it waits for what was made of the message. */
+async function earnReply(
+  stored: Admitted,
+  { receivedAt }: Reading,
+  { acknowledge, answerWithinMs }: IntakeChannel,
+  { settlements }: IntakeParts,
+): Promise<Reply> {
+  const hasToWait = acknowledge === 'settled' && stored.state !== 'refused' && stored.state !== 'received';
+  if (!hasToWait) return chooseReply(acknowledge, stored);
+  const limit = { until: receivedAt + answerWithinMs, isDeadline: true };
+  const settled = await settlements.wait(stored.messageId, acknowledge, limit);
+  if (settled === 'stopping') return refuse([new Fault('stopping').record]);
+  return settled === 'overdue' ? UNSETTLED : chooseReply(acknowledge, settled);
+}
+
+/** Says no where nobody has custody: by whichever answer the sender listens for, and to the source in any case. */
+function answerUnstored(reply: Reply, reading: Reading, channel: IntakeChannel, { clock, tally }: IntakeParts): Ack {
+  const { header, mode } = reading;
+  const isEnhanced = mode.kind === 'enhanced';
+  const code = isEnhanced && isWanted(mode.accept, 'CE') ? 'CE' : reply.code;
+  const isSilent = isAcknowledgement(header) || (isEnhanced && code !== 'CE' && !isWanted(mode.application, code));
+  if (isSilent) return { code, bytes: new Uint8Array(0), messageId: null, isFinal: false };
   tally.answer(channel.name, code);
-  const controlId = acknowledgementId(channel.name, contentHash, code);
-  const charset = charsetOf(header, channel.charset);
-  return { code, bytes: buildAck({ header, code, faults, controlId, sentAt: clock.now(), charset }), messageId };
+  return writeAnswer({ code, faults: reply.faults }, null, reading, isEnhanced, channel, clock);
 }
 
 /** One durable commit; two where the message is too large to be mapped before it is on disk. Never rejects. */
@@ -115,8 +170,9 @@ async function store(
     warnings = outcome.warnings;
     return outcome;
   };
-  let leftOver: number | null = null;
+  let leftOver: Admitted | null = null;
   try {
+    const outcome = storeFirst && fault === null ? RECEIVED : decide();
     let admitted = await journal.admit({
       channel: channel.name,
       bytes: fault === null ? inbound.bytes : inbound.bytes.slice(0, KEPT_BYTES_OF_NO_MESSAGE),
@@ -125,11 +181,13 @@ async function store(
       origin: inbound.origin,
       sender: inbound.sender,
       receivedAt,
-      outcome: storeFirst && fault === null ? RECEIVED : decide(),
+      owesAck: owesApplicationAck(reading.mode, channel.acknowledge, outcome),
+      outcome,
     });
     if (admitted.state === 'received') {
-      leftOver = admitted.messageId;
-      admitted = { ...(await journal.settle(leftOver, clock.now(), decide())), repeated: admitted.repeated };
+      leftOver = admitted;
+      const settled = await journal.settle(leftOver.messageId, clock.now(), decide());
+      admitted = { ...settled, repeated: leftOver.repeated };
     }
     parts.onJournal(null);
     if (!admitted.repeated) for (const { code } of warnings) tally.warning(code);
@@ -141,8 +199,11 @@ async function store(
     tally.fault(failure.code);
     log.error('message-not-stored', { channel: channel.name, error: errorName(error) });
     if (failure.code !== 'journal-busy') parts.onJournal(errorName(error));
-    if (leftOver !== null) parts.onLeftOver(leftOver);
-    return failure;
+    if (leftOver === null) return failure;
+    parts.onLeftOver(leftOver.messageId);
+    // It is on disk: whether that is enough for an answer is for the channel and the message to say.
+    const isEnough = channel.acknowledge === 'stored' || reading.mode.kind === 'enhanced';
+    return isEnough ? leftOver : failure;
   }
 }
 
@@ -151,18 +212,11 @@ function readInbound(inbound: Inbound, receivedAt: number): Reading {
   const found = inbound.fault?.record ?? null;
   const rest = { inbound, contentHash: hashContent(inbound.bytes), receivedAt };
   try {
-    return { ...rest, header: readHeader(inbound.bytes), fault: found };
+    const header = readHeader(inbound.bytes);
+    return { ...rest, header, mode: readAckMode(header, inbound.reply !== null), fault: found };
   } catch (error) {
     const fault = error instanceof Fault ? error : new Fault('not-hl7', { cause: error });
-    return { ...rest, header: null, fault: found ?? fault.record };
-  }
-}
-
-function headerOf(bytes: Uint8Array): Header | null {
-  try {
-    return readHeader(bytes);
-  } catch {
-    return null;
+    return { ...rest, header: null, mode: { kind: 'original' }, fault: found ?? fault.record };
   }
 }
 
@@ -171,36 +225,36 @@ function decideOutcome(
   channel: IntakeChannel,
   parts: Pick<IntakeParts, 'mapper' | 'findOperation' | 'log'>,
 ): Outcome {
-  if (reading.fault !== null) return refusedOutcome(reading.fault);
+  const isTold = isRefusalTold(reading.mode);
+  if (reading.fault !== null) {
+    const refused = refusedOutcome(reading.fault);
+    return isTold ? refused : heldInstead(refused);
+  }
   // Acknowledgements are never answered (§2.9.2), so neither are they mapped.
   if (isAcknowledgement(reading.header)) return skippedOutcome('acknowledgement');
-  return mapMessage(reading.inbound.bytes, reading.inbound.sender, channel, parts);
+  return mapMessage(reading.inbound.bytes, reading.inbound.sender, isTold, channel, parts);
 }
 
-/** Maps one message; a mapper that throws makes it held, never lost. */
+/**
+ * Maps one message; a mapper that throws makes it held, never lost.
+ * @param isTold false = its sender would not hear of a refusal, so it is held instead
+ */
 export function mapMessage(
   bytes: Uint8Array,
   sender: string | null,
-  channel: Pick<Channel, 'name' | 'parties'>,
+  isTold: boolean,
+  channel: Pick<Channel, 'name' | 'parties' | 'acknowledge'>,
   parts: Pick<IntakeParts, 'mapper' | 'findOperation' | 'log'>,
 ): Outcome {
   const mapper = parts.mapper();
   try {
     const mapped = mapper.map(bytes, { channel: channel.name, sender });
-    return mappedToOutcome(mapped, mapper.version, channel.parties, parts.findOperation);
+    const outcome = mappedToOutcome(mapped, mapper.version, channel.parties, parts.findOperation);
+    return isTold && channel.acknowledge !== 'stored' ? outcome : heldInstead(outcome);
   } catch (error) {
     const name = errorName(error);
     parts.log.error('mapping-broken', { channel: channel.name, version: mapper.version, error: name });
     return brokenOutcome(mapper.version, name);
-  }
-}
-
-/** The sender's character set, as far as it is known: an answer is possible without. */
-function charsetOf(header: Header | null, policy: CharsetPolicy): Charset | null {
-  try {
-    return header === null ? null : resolveCharset(header.charset, policy);
-  } catch {
-    return null;
   }
 }
 

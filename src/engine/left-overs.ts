@@ -1,5 +1,7 @@
 import type { Clock } from '../contracts/clock.ts';
 import type { Journal, StoredMessage } from '../contracts/journal.ts';
+import { readHeader } from '../hl7/header.ts';
+import { isWanted, readAckMode } from './ack-mode.ts';
 import { type IntakeParts, mapMessage } from './intake.ts';
 import { errorName } from './log-fields.ts';
 import type { Channel } from './settings.ts';
@@ -21,9 +23,9 @@ export interface LeftOvers {
 export function createLeftOvers(
   parts: Pick<IntakeParts, 'mapper' | 'findOperation' | 'log'> & {
     readonly journal: Pick<Journal, 'listReceived' | 'readMessage' | 'settle'>;
-    readonly channels: readonly Pick<Channel, 'name' | 'parties'>[];
+    readonly channels: readonly Pick<Channel, 'name' | 'parties' | 'acknowledge'>[];
     readonly clock: Clock;
-    readonly onSettled: () => void;
+    readonly onSettled: (messageId: number) => void;
   },
 ): LeftOvers {
   const { journal, channels, clock, log } = parts;
@@ -37,7 +39,7 @@ export function createLeftOvers(
       log.warn('message-stranded', { channel: message.channel, messageId: message.id });
       return;
     }
-    const outcome = mapMessage(message.bytes, message.sender, channel, parts);
+    const outcome = mapMessage(message.bytes, message.sender, isTold(message.bytes), channel, parts);
     const { state } = await journal.settle(message.id, clock.now(), outcome);
     log.info('message-settled', { channel: message.channel, messageId: message.id, state });
   }
@@ -49,7 +51,7 @@ export function createLeftOvers(
         const message = await journal.readMessage(id);
         if (message?.state === 'received') await settle(message);
         owed.delete(id);
-        parts.onSettled();
+        parts.onSettled(id);
       } catch (error) {
         log.error('message-not-settled', { messageId: id, error: errorName(error) });
       }
@@ -83,4 +85,14 @@ export function createLeftOvers(
       callOff();
     },
   };
+}
+
+/** Its accept acknowledgement may have been given long ago: of a refusal only an application acknowledgement tells. */
+function isTold(bytes: Uint8Array): boolean {
+  try {
+    const mode = readAckMode(readHeader(bytes), true);
+    return mode.kind === 'original' || isWanted(mode.application, 'AE');
+  } catch {
+    return true;
+  }
 }

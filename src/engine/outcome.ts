@@ -26,6 +26,11 @@ export function brokenOutcome(mappingVersion: string, detail: string): Outcome {
   return { ...nothing, state: 'held', mappingVersion, faults: [{ code: 'internal', at: null, where: null, detail }] };
 }
 
+/** What would be refused is kept for a person instead, where nobody is told of a refusal. */
+export function heldInstead(outcome: Outcome): Outcome {
+  return outcome.state === 'refused' ? { ...outcome, state: 'held' } : outcome;
+}
+
 /**
  * The state a message earns by what the mapper made of it. A fault of the message refuses it whole, before anything of
  * it leaves; every other fault holds what it concerns, and the drafts beside it go on.

@@ -1,4 +1,4 @@
-import type { Source } from '../contracts/source.ts';
+import type { AckDialect, Source } from '../contracts/source.ts';
 import type { Target } from '../contracts/target.ts';
 import type { CharsetPolicy } from '../hl7/charset.ts';
 
@@ -12,10 +12,21 @@ export interface Channel {
   readonly charset: CharsetPolicy;
   /** When its senders are answered; see `reply.ts`. */
   readonly acknowledge: Acknowledge;
+  /** With `settled`: after this long the sender is told to ask again. */
+  readonly answerWithinMs: number;
+  readonly dialect: AckDialect;
+  /** Target that takes the application acknowledgements whose connection is gone; null = they stay owed. */
+  readonly returnTo: string | null;
 }
 
-/** `taken`: once the message is on disk and the mapping has accepted it. */
-export type Acknowledge = 'taken';
+/**
+ * `stored`: once it is on disk, whatever the mapping finds · `taken`: once the mapping has accepted it, too ·
+ * `settled`: once everything made of it has ended.
+ */
+export type Acknowledge = 'stored' | 'taken' | 'settled';
+
+/** The operation of a target that takes acknowledgements. */
+export const RETURN_OPERATION = 'acknowledgement';
 
 /** A target with the limits the engine keeps for it. */
 export interface TargetPlace {

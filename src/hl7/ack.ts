@@ -1,4 +1,4 @@
-import type { AckCode } from '../contracts/source.ts';
+import { type AckCode, type AckDialect, STANDARD_DIALECT } from '../contracts/source.ts';
 import { FAULTS, type FaultCode, type FaultRecord, faultText } from '../contracts/fault.ts';
 import { ASCII, type Charset, encodeText } from './charset.ts';
 import { type Delimiters, STANDARD_DELIMITERS } from './delimiters.ts';
@@ -18,6 +18,10 @@ export interface AckContent {
   readonly sentAt: number;
   /** The sender's character set; null = not known, and ASCII is used. */
   readonly charset: Charset | null;
+  /** How its sender wants it written; by default as the standard has it. */
+  readonly dialect?: AckDialect;
+  /** True = MSH-15 and MSH-16 say NE: an answer of enhanced mode asks for none itself. By default they are empty. */
+  readonly asksForNone?: boolean;
 }
 
 /** Faults beyond these are left out of the acknowledgement: a laboratory mends the first ones first. */
@@ -41,12 +45,14 @@ const CONDITIONS: Readonly<Record<(typeof FAULTS)[FaultCode]['hl7'], string>> = 
 /**
  * Builds a complete acknowledgement in the sender's version, delimiters and character set, without frame. What it takes
  * from the message is MSH alone (MSA-2 is the sender's control id byte for byte); all other words are the fault table's.
- * From v2.5 on each fault is an ERR with ERR-2 to ERR-5 and ERR-8; before, all share one ERR in its old form.
+ * From v2.5 on each fault is an ERR with ERR-2 to ERR-5 and ERR-8; before, all share one ERR in its old form. A dialect
+ * changes what is written, and nothing of what is meant: a negative answer keeps its ERR under another code.
  * Never throws.
  * @see HL7 v2.5.1 §2.9.2, §2.15.5 (ERR), §2.15.8 (MSA); v2.3.1 §2.24.3 (ERR-1)
  */
 export function buildAck(content: AckContent): Uint8Array {
   const charset = content.charset ?? ASCII;
+  const dialect = content.dialect ?? STANDARD_DIALECT;
   const header = content.header ?? NO_HEADER;
   const { field, component } = header.delimiters;
   const age = ageOfVersion(header.version);
@@ -68,17 +74,20 @@ export function buildAck(content: AckContent): Uint8Array {
     header.processingId || 'P',
     header.version || '2.5.1',
   ];
-  if (header.charset !== '') msh.push('', '', '', '', '', header.charset);
+  if (content.asksForNone === true) msh.push('', '', 'NE', 'NE');
+  if (header.charset !== '') msh.push(...Array<string>(16 - msh.length).fill(''), header.charset);
 
   const faults = content.faults.slice(0, MAX_ERRORS);
-  const msa = ['MSA', content.code, header.controlId];
+  const msa = ['MSA', dialect.codes[content.code] ?? content.code, header.controlId];
   const [first] = faults;
-  if (first !== undefined && !isPositive(content.code) && age < 270) {
+  if (dialect.msa3 && first !== undefined && !isPositive(content.code) && age < 270) {
     msa.push(own(FAULTS[first.code].text.slice(0, MAX_MSA_TEXT)));
   }
+  const form = dialect.err === 'auto' ? (age >= 250 ? 'new' : 'old') : dialect.err;
   const segments = [msh, msa];
-  if (age >= 250) for (const fault of faults) segments.push(errorSegment(fault, content.code, header.delimiters, own));
-  else if (faults.length > 0) segments.push(['ERR', oldErrors(faults, header.delimiters, own)]);
+  if (form === 'new')
+    for (const fault of faults) segments.push(errorSegment(fault, content.code, header.delimiters, own));
+  if (form === 'old' && faults.length > 0) segments.push(['ERR', oldErrors(faults, header.delimiters, own)]);
 
   const text = segments.map((segment) => `${segment.join(field)}\r`).join('');
   return charset.form === 'utf16' ? encodeText(text, charset) : Buffer.from(text, 'latin1');

@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { Fault } from '../contracts/fault.ts';
 import type { Admission, Admitted, Outcome, OutcomeDraft } from '../contracts/journal.ts';
 import type { MessageState } from '../contracts/lifecycle.ts';
+import type { OwedAcks } from './owed-acks.ts';
 import { ALONE, type Created, type Results } from './results.ts';
 import type { MessageRef, Transitions } from './transitions.ts';
 
@@ -16,7 +17,7 @@ interface KnownMessage extends MessageRef {
 const KNOWN_COLUMNS = 'id, channel, control_id, content_hash, state, mapping_version, faults';
 
 /** `Journal.admit` and `Journal.settle` on SQLite; to be called inside a transaction. */
-export function makeAdmissions(db: Database, results: Results, transitions: Transitions) {
+export function makeAdmissions(db: Database, results: Results, transitions: Transitions, owedAcks: OwedAcks) {
   const readByHash = db.prepare<[string, Uint8Array], KnownMessage>(
     `select ${KNOWN_COLUMNS} from messages where channel = ? and content_hash = ?`,
   );
@@ -85,6 +86,7 @@ export function makeAdmissions(db: Database, results: Results, transitions: Tran
       faults: JSON.parse(message.faults),
       repeated,
       controlIdReused: findNamesake(message.channel, message.control_id, message.content_hash) !== null,
+      owesAck: owedAcks.isOwed(id),
       deliveries: readStates.all(id),
     };
   };
@@ -98,6 +100,7 @@ export function makeAdmissions(db: Database, results: Results, transitions: Tran
         countSeen.run(known.id);
         transitions.note(known.id, null, { at, event: 'resent', why: null });
         if (isToBeReplaced(known, outcome)) replaceOutcome(known, outcome, at);
+        if (admission.owesAck) owedAcks.owe(known.id, channel, at);
         return answer(known.id, true);
       }
 
@@ -121,6 +124,7 @@ export function makeAdmissions(db: Database, results: Results, transitions: Tran
         transitions.note(id, null, { at, event: 'control-id-reused', why: `message ${namesake}` });
       }
       const deliveries = apply(message, outcome, at);
+      if (admission.owesAck) owedAcks.owe(id, channel, at);
       // Results may have held the message itself, so its state is read back rather than assumed.
       const { state, faults } = readById.get(id)!;
       return {
@@ -129,6 +133,7 @@ export function makeAdmissions(db: Database, results: Results, transitions: Tran
         faults: JSON.parse(faults),
         repeated: false,
         controlIdReused: namesake !== null,
+        owesAck: admission.owesAck,
         deliveries,
       };
     },

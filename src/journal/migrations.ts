@@ -116,4 +116,22 @@ export const MIGRATIONS: readonly string[] = [
   ) strict, without rowid;
   `,
   `alter table messages add column warnings text not null default '[]'`,
+  `
+  create table owed_acks (
+    message_id integer primary key references messages (id),
+    channel text not null,
+    owed_at integer not null
+  ) strict;
+  create index owed_acks_channel on owed_acks (channel);
+
+  -- Deliveries of another message that stand for drafts of this one, because both say the same.
+  create table links (
+    message_id integer not null,
+    delivery_id integer not null references deliveries (id),
+    primary key (message_id, delivery_id)
+  ) strict, without rowid;
+
+  -- Deliveries that are acknowledgements: a message is answered for what was made of it, and these are not.
+  create table ack_deliveries (delivery_id integer primary key references deliveries (id)) strict;
+  `,
 ];

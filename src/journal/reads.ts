@@ -1,6 +1,6 @@
 import { inflateSync } from 'node:zlib';
 import type { Database } from 'better-sqlite3';
-import type { HistoryEvent, Overview, StoredDelivery, StoredMessage } from '../contracts/journal.ts';
+import type { HistoryEvent, OwedAck, Overview, Standing, StoredDelivery, StoredMessage } from '../contracts/journal.ts';
 import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
 import type { Calls } from './group-commit.ts';
 
@@ -35,6 +35,15 @@ const HISTORY = `select at, message_id as messageId, delivery_id as deliveryId, 
     to_state as "to", why, by
   from history where message_id = ? order by id`;
 
+/** What of a message waits; a follow-up of a linked delivery is one of the linked one's message. */
+const OPEN = `with recursive linked (id, message_id) as (
+    select d.id, d.message_id from links l join deliveries d on d.id = l.delivery_id where l.message_id = +@id
+    union select d.id, d.message_id from linked l join deliveries d on d.message_id = l.message_id and d.follows = l.id)
+  select id, message_id as messageId, not_before as notBefore from deliveries
+  where state = 'waiting' and id in (select id from linked union all select id from deliveries where message_id = +@id)
+    and id not in (select delivery_id from ack_deliveries)
+  order by id`;
+
 /** Each index holds heads of lanes only, and the oldest that waits is always the head of its lane. */
 const OLDEST_WAITING = `select min(place) from (
     select min(place) as place from deliveries where turn = 'ready'
@@ -59,6 +68,17 @@ export function makeReads(db: Database): Calls {
   );
   const oldestWaiting = db.prepare<{ now: number }, number | null>(OLDEST_WAITING).pluck();
   const oldestHeld = db.prepare<[], number | null>(OLDEST_HELD).pluck();
+  const owedAcks = db.prepare<[number, number], OwedAck>(
+    `select message_id as messageId, channel, owed_at as owedAt from owed_acks where message_id > ?
+     order by message_id limit ?`,
+  );
+  const owedByChannel = db.prepare<[], Overview['owedAcks'][number]>(
+    'select channel, count(*) as count from owed_acks group by channel order by channel',
+  );
+  const state = db.prepare<[number], { state: MessageState; faults: string }>(
+    'select state, faults from messages where id = ?',
+  );
+  const open = db.prepare<{ id: number }, Standing['open'][number]>(OPEN);
 
   return {
     readMessage(id: number): StoredMessage | null {
@@ -66,6 +86,14 @@ export function makeReads(db: Database): Calls {
       return row === undefined ? null : rowToMessage(row);
     },
     listReceived: (afterId: number, limit: number): StoredMessage[] => received.all(afterId, limit).map(rowToMessage),
+    listOwedAcks: (afterId: number, limit: number): OwedAck[] => owedAcks.all(afterId, limit),
+    readStandings: db.transaction((messageIds: readonly number[]): Standing[] =>
+      messageIds.flatMap((messageId) => {
+        const row = state.get(messageId);
+        if (row === undefined) return [];
+        return [{ messageId, state: row.state, faults: JSON.parse(row.faults), open: open.all({ id: messageId }) }];
+      }),
+    ),
     readDeliveries: (messageId: number): StoredDelivery[] => deliveries.all(messageId).map(rowToDelivery),
     readHistory: (messageId: number): HistoryEvent[] => history.all(messageId),
     // One transaction, so that the figures are of one moment.
@@ -78,6 +106,7 @@ export function makeReads(db: Database): Calls {
         deliveries: rows
           .filter(({ kind }) => kind === 'delivery')
           .map(({ owner, party, state, count }) => ({ target: owner, party, state: state as DeliveryState, count })),
+        owedAcks: owedByChannel.all(),
         oldestWaitingAt: oldestWaiting.get({ now }) ?? null,
         oldestHeldAt: oldestHeld.get() ?? null,
       };

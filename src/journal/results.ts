@@ -77,6 +77,7 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
   const readMessage = db.prepare<[number], MessageRef & { state: MessageState; faults: string }>(
     'select id, channel, state, faults from messages where id = ?',
   );
+  const addLink = db.prepare('insert or ignore into links (message_id, delivery_id) values (?, ?)');
   const setFaults = db.prepare('update messages set faults = ? where id = ?');
 
   const supersede = (delivery: KnownDelivery, at: number, why: string) => {
@@ -178,14 +179,17 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
 
       const hold = whyHold(earlier, digest);
       const afterId = earlier.find((one) => one.turn === 'flight' && one.digest !== digest)?.id ?? null;
-      const isAnswered = (draft: OutcomeDraft) =>
-        (isSame && earlier.some((one) => stands(one, digest) && asks(one, draft))) ||
-        hasLastWord(earlier, draft, digest);
-      const created = insertAll(
-        drafts.filter((draft) => !isAnswered(draft)),
-        known.id,
-        { hold, afterId },
-      );
+      const standIns = (draft: OutcomeDraft) => {
+        const same = isSame ? earlier.filter((one) => stands(one, digest) && asks(one, draft)) : [];
+        const last = lastWord(earlier, draft, digest);
+        return last === null ? same : [...same, last];
+      };
+      const isNew = (draft: OutcomeDraft) => {
+        const others = standIns(draft);
+        for (const { id, message_id } of others) if (message_id !== message.id) addLink.run(message.id, id);
+        return others.length === 0;
+      };
+      const created = insertAll(drafts.filter(isNew), known.id, { hold, afterId });
       const isBorne = created.length > 0 || (isSame && earlier.some((one) => stands(one, digest)));
       if (hold !== null && isOwn && !isBorne) holdMessage(message.id, hold, at);
       return created;
@@ -231,11 +235,16 @@ const asks = (one: Request, other: Request) => one.target === other.target && on
  * back before the change went out needs no second delivery.
  */
 export function hasLastWord(deliveries: readonly KnownDelivery[], request: Request, digest: string | null): boolean {
+  return lastWord(deliveries, request, digest) !== null;
+}
+
+function lastWord(deliveries: readonly KnownDelivery[], request: Request, digest: string | null): KnownDelivery | null {
   const told = deliveries.filter(
     (one) => asks(one, request) && (one.turn === 'flight' || one.state === 'delivered' || one.may_have_arrived === 1),
   );
   const last = told.at(-1);
-  return last !== undefined && last.digest === digest && (last.turn === 'flight' || last.state === 'delivered');
+  if (last === undefined || last.digest !== digest) return null;
+  return last.turn === 'flight' || last.state === 'delivered' ? last : null;
 }
 
 export function plainFault(code: FaultCode): FaultRecord {

@@ -5,7 +5,16 @@
 import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
 import { Fault } from '../contracts/fault.ts';
-import type { Admission, Admitted, AttemptEnd, Claimed, Journal, Outcome, Recorded } from '../contracts/journal.ts';
+import type {
+  AckPayment,
+  Admission,
+  Admitted,
+  AttemptEnd,
+  Claimed,
+  Journal,
+  Outcome,
+  Recorded,
+} from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import type { StoredAnswer } from './attempts.ts';
 import { countBytes } from './bytes.ts';
@@ -111,7 +120,10 @@ function makeJournal(
         const response = attempt.response === null ? null : await packAnswer(attempt.response);
         return await writer.call<Recorded>('record', { ...attempt, response });
       }),
+    payAck: (payment: AckPayment) => track(() => writer.call<void>('payAck', payment)),
     listReceived: read('listReceived'),
+    listOwedAcks: read('listOwedAcks'),
+    readStandings: read('readStandings'),
     readMessage: read('readMessage'),
     readDeliveries: read('readDeliveries'),
     readHistory: read('readHistory'),

@@ -7,6 +7,7 @@ import { makeClaim } from './claims.ts';
 import { openReader, openWriter } from './database.ts';
 import { type Calls, failure, makeGroupCommit, type Reply, type Request, run } from './group-commit.ts';
 import { makeLanes } from './lanes.ts';
+import { makeOwedAcks } from './owed-acks.ts';
 import { makeReads } from './reads.ts';
 import { makeResults } from './results.ts';
 import { makeTransitions } from './transitions.ts';
@@ -50,7 +51,8 @@ function startWriter(options: WorkerOptions & { role: 'writer' }): void {
   const lanes = makeLanes(db);
   const results = makeResults(db, lanes, transitions);
   const attempts = makeAttempts(db, lanes, results, transitions);
-  const admissions = makeAdmissions(db, results, transitions);
+  const owedAcks = makeOwedAcks(db, results, transitions);
+  const admissions = makeAdmissions(db, results, transitions, owedAcks);
   const recovered = db
     .transaction(() => {
       const count = attempts.recover(options.now);
@@ -58,7 +60,8 @@ function startWriter(options: WorkerOptions & { role: 'writer' }): void {
       return count;
     })
     .immediate();
-  const calls = { ...admissions, claim: makeClaim(db, lanes, transitions), record: attempts.record } as Calls;
+  const claim = makeClaim(db, lanes, transitions);
+  const calls = { ...admissions, claim, record: attempts.record, payAck: owedAcks.payAck } as Calls;
   const commitGroup = makeGroupCommit(db, calls, transitions);
   const isCheckpointDue = makeCheckpoints(db);
 

@@ -64,8 +64,10 @@ export async function answerFrame(frame: BatchFrame, parts: BatchFrameParts): Pr
   };
   for (const event of frame.events) {
     if (event.kind === 'header') pieces.push(answer.open(event.segment, event.bytes));
-    else if (event.kind === 'message') pieces.push(answer.answer((await replies[next++])?.bytes ?? null));
-    else if (event.kind === 'stray') report(`${event.lines} lines belong to no message`);
+    else if (event.kind === 'message') {
+      const ack = await replies[next++];
+      pieces.push(answer.answer(ack == null || ack.bytes.length === 0 ? null : ack.bytes));
+    } else if (event.kind === 'stray') report(`${event.lines} lines belong to no message`);
     else if (event.kind === 'trailer') {
       const problem = describeTrailer(event);
       if (problem !== null) report(problem);

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { FAULTS, Fault, type FaultCode } from '../contracts/fault.ts';
+import { Fault } from '../contracts/fault.ts';
 import type { Ack, Intake } from '../contracts/source.ts';
 import { type BatchEvent, BatchSplitter } from '../hl7/batch.ts';
-import { readHeader } from '../hl7/header.ts';
 import { parseAck } from '../hl7/parse-ack.ts';
 import { AnswerFile } from './answer-file.ts';
 import type { Draft } from './durable-file.ts';
@@ -181,13 +180,12 @@ class FileReading {
         this.#noteProblem(`${event.lines} lines belong to no message`);
         return true;
       default: {
-        const bytes = event.kind === 'message' ? event.bytes : event.prefix;
         const ack = await reply;
-        const verdict = judge(ack, bytes);
-        if (verdict === 'again') return false;
+        // A file counts as dealt with only where each of its messages is.
+        if (ack !== null && !ack.isFinal) return false;
         this.#answered += 1;
-        await answers.answer(ack?.bytes ?? null, this.#answered > 1);
-        if (verdict === 'refused' && ack !== null) await this.#refuse(event, ack);
+        await answers.answer(ack === null || ack.bytes.length === 0 ? null : ack.bytes, this.#answered > 1);
+        if (ack !== null && isRefusal(ack)) await this.#refuse(event, ack);
         return true;
       }
     }
@@ -217,31 +215,6 @@ class FileReading {
   }
 }
 
-/**
- * `again` where nobody has custody of the message yet: it could not be stored, the answer says to send the same again,
- * or there is none although one is due. A file counts as dealt with only where every message has a final answer.
- */
-function judge(ack: Ack | null, bytes: Uint8Array): 'taken' | 'refused' | 'again' {
-  if (ack === null) return isAnswerOptional(bytes) ? 'taken' : 'again';
-  if (ack.messageId === null) return 'again';
-  if (ack.code === 'AA' || ack.code === 'CA') return 'taken';
-  if (ack.code === 'AE' || ack.code === 'CE') return 'refused';
-  const errors = parseAck(ack.bytes)?.errors ?? [];
-  return errors.some((error) => isPassing(error.applicationCode)) ? 'again' : 'refused';
-}
-
-/** Acknowledgements are never answered; in enhanced mode MSH-15 and MSH-16 say when an answer is due. */
-function isAnswerOptional(bytes: Uint8Array): boolean {
-  try {
-    const { messageCode, acceptAck, applicationAck } = readHeader(bytes);
-    return messageCode === 'ACK' || acceptAck !== '' || applicationAck !== '';
-  } catch {
-    return false;
-  }
-}
-
-function isPassing(code: string): boolean {
-  if (!Object.hasOwn(FAULTS, code)) return false;
-  const { blame } = FAULTS[code as FaultCode];
-  return blame === 'world' || blame === 'engine';
+function isRefusal({ code }: Ack): boolean {
+  return code !== 'AA' && code !== 'CA';
 }

@@ -30,6 +30,9 @@ export interface ConnectionParts {
 /** The place of one answer among those of its connection; `null` once it is known that none is due. */
 interface Slot {
   answer: Uint8Array | null | 'awaited';
+  isWritten: boolean;
+  /** Answers owed beside this one that came due before it was written. */
+  readonly behind: (() => void)[];
 }
 
 /**
@@ -48,6 +51,8 @@ export class MllpConnection {
   /** Events not handed over yet, because too many wait before them. */
   readonly #events: MllpEvent[] = [];
   readonly #slots: Slot[] = [];
+  /** Answers owed beside the immediate ones that are on their way. */
+  #replies = 0;
   /** `open` reads; `ending` takes nothing new, writes what is due and closes; `ended` has closed its side. */
   #phase: 'open' | 'ending' | 'ended' = 'open';
   /** A batch is being handed over; what comes behind it must wait, or it would be admitted among its messages. */
@@ -146,8 +151,8 @@ export class MllpConnection {
 
   #takeFrame(bytes: Uint8Array, fault: Fault | null): void {
     const slot = this.#openSlot();
-    this.#parts.intake(this.#inbound(bytes, fault)).then(
-      (ack) => this.#settle(slot, ack?.bytes ?? null),
+    this.#parts.intake(this.#inbound(bytes, fault, slot)).then(
+      (ack) => this.#settle(slot, ack === null || ack.bytes.length === 0 ? null : ack.bytes),
       (error: unknown) => this.#break(error),
     );
   }
@@ -162,7 +167,7 @@ export class MllpConnection {
     const slot = this.#openSlot();
     this.#isFeedingBatch = true;
     answerFrame(frame, {
-      handOver: (message) => (this.#isStopped ? null : intake(this.#inbound(message, null))),
+      handOver: (message) => (this.#isStopped ? null : intake(this.#inbound(message, null, slot))),
       readAhead: settings.readAhead,
       now: () => host.clock.now(),
       onFed: () => {
@@ -176,20 +181,29 @@ export class MllpConnection {
     );
   }
 
-  #inbound(bytes: Uint8Array, fault: Fault | null): Inbound {
+  #inbound(bytes: Uint8Array, fault: Fault | null, slot: Slot): Inbound {
     this.#frames += 1;
     const { sender } = this.#parts;
-    return { bytes, origin: this.#origin, sender, fault, reply: this.#reply };
+    return { bytes, origin: this.#origin, sender, fault, reply: (ack) => this.#reply(slot, ack) };
   }
 
-  /** An answer owed for later: on this connection or not at all. */
-  readonly #reply = (ack: Ack): Promise<boolean> => {
-    if (this.#phase === 'ended' || !this.#socket.writable) return Promise.resolve(false);
-    return new Promise((resolve) => this.#socket.write(frameMessage(ack.bytes), (error) => resolve(!error)));
-  };
+  /** An answer owed beside the immediate one: behind that, on this connection or not at all. */
+  async #reply(slot: Slot, ack: Ack): Promise<boolean> {
+    this.#replies += 1;
+    try {
+      if (!slot.isWritten && this.#phase !== 'ended') {
+        await new Promise<void>((resolve) => slot.behind.push(resolve));
+      }
+      if (this.#phase === 'ended' || !this.#socket.writable) return false;
+      return await new Promise((resolve) => this.#write(frameMessage(ack.bytes), (error) => resolve(!error)));
+    } finally {
+      this.#replies -= 1;
+      this.#endIfAnswered();
+    }
+  }
 
   #openSlot(): Slot {
-    const slot: Slot = { answer: 'awaited' };
+    const slot: Slot = { answer: 'awaited', isWritten: false, behind: [] };
     this.#slots.push(slot);
     return slot;
   }
@@ -199,6 +213,8 @@ export class MllpConnection {
     for (let first = this.#slots[0]; first !== undefined && first.answer !== 'awaited'; first = this.#slots[0]) {
       this.#slots.shift();
       if (first.answer !== null) this.#write(frameMessage(first.answer));
+      first.isWritten = true;
+      for (const goOn of first.behind) goOn();
     }
     this.#lastHeardAt = this.#parts.host.clock.now();
     this.#pump();
@@ -207,7 +223,7 @@ export class MllpConnection {
   }
 
   /** Answers that become due together leave in one packet. */
-  #write(frame: Uint8Array): void {
+  #write(frame: Uint8Array, onFlushed: (error?: Error | null) => void = () => {}): void {
     if (!this.#socket.writable) return;
     if (!this.#isCorked) {
       this.#isCorked = true;
@@ -218,7 +234,7 @@ export class MllpConnection {
         this.#socket.uncork();
       });
     }
-    this.#socket.write(frame);
+    this.#socket.write(frame, onFlushed);
   }
 
   #beginEnding(): void {
@@ -229,7 +245,7 @@ export class MllpConnection {
   }
 
   #endIfAnswered(): void {
-    if (this.#phase !== 'ending' || this.#slots.length > 0) return;
+    if (this.#phase !== 'ending' || this.#slots.length > 0 || this.#replies > 0) return;
     this.#phase = 'ended';
     this.#destroyIn(FLUSH_MS);
     this.#socket.end(() => this.#destroyIn(LINGER_MS));
@@ -255,6 +271,7 @@ export class MllpConnection {
     const wasOpen = this.#phase === 'open';
     this.#phase = 'ended';
     this.#events.length = 0;
+    for (const slot of this.#slots) for (const goOn of slot.behind) goOn();
     // The connection broke inside a frame: nobody can be told, but whoever looks for the message shall find a trace.
     const unfinished = wasOpen ? this.#decoder.giveUp().find((event) => event.kind === 'incomplete') : undefined;
     if (unfinished !== undefined) this.#take(unfinished);

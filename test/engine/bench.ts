@@ -5,10 +5,10 @@ import { Fault, type FaultCode } from '../../src/contracts/fault.ts';
 import type { Journal } from '../../src/contracts/journal.ts';
 import type { Draft, Mapped, Mapper } from '../../src/contracts/mapper.ts';
 import type { Parties } from '../../src/contracts/party.ts';
-import type { Ack, Inbound, Intake, Source } from '../../src/contracts/source.ts';
+import { type Ack, type Inbound, type Intake, type Source, STANDARD_DIALECT } from '../../src/contracts/source.ts';
 import type { Delivery, Target, Verdict } from '../../src/contracts/target.ts';
 import { createEngine, type Engine } from '../../src/engine/engine.ts';
-import { type EngineSettings, TARGET_LIMITS, type TargetLimits } from '../../src/engine/settings.ts';
+import { type Channel, type EngineSettings, TARGET_LIMITS, type TargetLimits } from '../../src/engine/settings.ts';
 import { openSqliteJournal } from '../../src/journal/sqlite.ts';
 import { createManualClock, createRecordedLog } from './kit.ts';
 
@@ -126,6 +126,8 @@ export interface BenchOptions {
   readonly limits?: Partial<TargetLimits>;
   readonly settings?: Partial<EngineSettings>;
   readonly inDoubt?: 'repeat' | 'hold';
+  /** More of the channel. */
+  readonly channel?: Partial<Channel>;
   /** Stands between the engine and the real journal. */
   readonly wrap?: (journal: Journal) => Journal;
 }
@@ -159,6 +161,10 @@ export async function setUpBench(options: BenchOptions = {}) {
           parties: ['nord'],
           charset: { default: null, force: null },
           acknowledge: 'taken',
+          answerWithinMs: 30_000,
+          dialect: STANDARD_DIALECT,
+          returnTo: null,
+          ...options.channel,
         },
       ],
       targets: [

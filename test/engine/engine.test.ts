@@ -21,6 +21,7 @@ describe('the engine', () => {
       origin: 'test',
       sender: null,
       receivedAt: bench.clock.now(),
+      owesAck: false,
       outcome: RECEIVED,
     });
     expect(bench.engine.isReady()).toBe(false);

@@ -6,20 +6,24 @@ const fault = (code: FaultCode): FaultRecord => ({ code, at: null, where: null, 
 
 describe('the reply', () => {
   it.each(['mapped', 'skipped', 'held'] as const)('to a %s message is AA without faults', (state) => {
-    expect(chooseReply('taken', state, [fault('code-unmapped')])).toEqual({ code: 'AA', faults: [] });
+    expect(chooseReply('taken', { state, faults: [fault('code-unmapped')] })).toEqual({ code: 'AA', faults: [] });
   });
 
   it('to a refused message is AE with the faults that the sender can mend', () => {
-    const reply = chooseReply('taken', 'refused', [fault('code-unmapped'), fault('field-required')]);
+    const reply = chooseReply('taken', {
+      state: 'refused',
+      faults: [fault('code-unmapped'), fault('field-required')],
+    });
     expect(reply).toEqual({ code: 'AE', faults: [fault('field-required')] });
   });
 
   it('to a refused message is AR as soon as one of its faults asks for that', () => {
-    expect(chooseReply('taken', 'refused', [fault('field-required'), fault('version-unsupported')]).code).toBe('AR');
+    const faults = [fault('field-required'), fault('version-unsupported')];
+    expect(chooseReply('taken', { state: 'refused', faults }).code).toBe('AR');
   });
 
   it('to a message that is stored but not mapped asks for the same again', () => {
-    expect(chooseReply('taken', 'received', []).code).toBe('AR');
+    expect(chooseReply('taken', { state: 'received', faults: [] }).code).toBe('AR');
   });
 
   it('without custody is AR', () => {

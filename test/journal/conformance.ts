@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import type { Place } from './kit.ts';
 import { describeLanes } from './lanes.ts';
+import { describeOwedAcks } from './owed-acks.ts';
 import { describeReads } from './reads.ts';
 import { describeResults } from './results.ts';
 
@@ -10,5 +11,6 @@ export function describeJournal(name: string, makePlace: () => Promise<Place>): 
     describeResults(makePlace);
     describeLanes(makePlace);
     describeReads(makePlace);
+    describeOwedAcks(makePlace);
   });
 }

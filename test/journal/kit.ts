@@ -54,6 +54,7 @@ export function admission(text: string, at: number, more: Partial<Outcome> = {},
     origin: 'mllp 127.0.0.1:40000',
     sender: null,
     receivedAt: at,
+    owesAck: false,
     outcome: outcome(more),
   };
 }

@@ -22,6 +22,7 @@ export function describeReads(makePlace: () => Promise<Place>): void {
     expect(await journal.readOverview(1)).toEqual({
       messages: [],
       deliveries: [],
+      owedAcks: [],
       oldestWaitingAt: null,
       oldestHeldAt: null,
     });
@@ -90,6 +91,7 @@ export function describeReads(makePlace: () => Promise<Place>): void {
         { target: 'register', party: 'p1', state: 'held', count: 1 },
         { target: 'register', party: 'p1', state: 'waiting', count: 2 },
       ],
+      owedAcks: [],
       oldestWaitingAt: 20,
       oldestHeldAt: 40,
     });

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/contracts/clock.ts';
 import { Fault } from '../../src/contracts/fault.ts';
-import type { Inbound, Source } from '../../src/contracts/source.ts';
+import type { Ack, Inbound, Intake, Source } from '../../src/contracts/source.ts';
 import { folderSource } from '../../src/sources/folder.ts';
 import {
   codeOf,
@@ -388,17 +388,37 @@ describe('messages that were not taken', () => {
     await host.logged('file-done');
   });
 
-  it('are not those that ask for no answer', async () => {
+  it('are not those that get no answer because none is due', async () => {
     const { host, fake } = await watch({}, createFakeIntake({ byHand: true }));
-    const quiet = oru('1').replace('|2.5.1\r', '|2.5.1|||NE|NE\r');
-    await drop('a.hl7', quiet);
+    await drop('a.hl7', oru('1'));
     (await fake.called(1))[0]?.silence();
     await host.logged('file-done');
     expect((await files()).done).toEqual(['a.hl7']);
-    await drop('b.hl7', oru('2'));
-    (await fake.called(2))[1]?.silence();
+  });
+
+  it('are those that get none although they were not taken', async () => {
+    const quiet: Ack = { code: 'AR', bytes: new Uint8Array(0), messageId: null, isFinal: false };
+    let isReady = false;
+    const ready = createFakeIntake();
+    const intake: Intake = (inbound) => (isReady ? ready.intake(inbound) : Promise.resolve(quiet));
+    const { host } = await watch({}, { ...ready, intake });
+    await drop('a.hl7', oru('1').replace('ORU^R01^ORU_R01', 'ACK'));
     await host.logged('file-again');
-    expect((await files()).done).toEqual(['a.hl7']);
+    expect((await files()).done).toEqual([]);
+    isReady = true;
+    await host.logged('file-done');
+  });
+
+  it('are told by what the answer says of itself, in any version of HL7', async () => {
+    let isReady = false;
+    const decide = (): Decision => (isReady ? { code: 'AA' } : { code: 'AR', fault: new Fault('target-unreachable') });
+    const { host } = await watch({}, createFakeIntake({ decide }));
+    // Up to v2.4 no ERR-5 names the fault.
+    await drop('a.hl7', oru('1').replace('|2.5.1\r', '|2.3\r'));
+    await host.logged('file-again');
+    isReady = true;
+    await host.logged('file-done');
+    expect((await files()).done).toEqual(['a.hl7', 'a.hl7.ack']);
   });
 });
 

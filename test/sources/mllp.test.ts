@@ -407,7 +407,9 @@ describe('the end of a connection', () => {
     peer.socket.resetAndDestroy();
     const [, second] = await fake.called(2);
     expect(second?.fault?.code).toBe('frame-incomplete');
-    expect(await second?.inbound.reply?.({ code: 'AA', bytes: Buffer.from('x'), messageId: 1 })).toBe(false);
+    expect(await second?.inbound.reply?.({ code: 'AA', bytes: Buffer.from('x'), messageId: 1, isFinal: true })).toBe(
+      false,
+    );
   });
 
   it('writes an answer owed for later while the connection lives, and not after', async () => {
@@ -416,7 +418,7 @@ describe('the end of a connection', () => {
     peer.write(framed(oru('1')));
     await peer.codes(1);
     const reply = fake.calls[0]?.inbound.reply;
-    const owed = { code: 'AE' as const, bytes: Buffer.from('MSH|^~\\&|\rMSA|AE|1\r'), messageId: 1 };
+    const owed = { code: 'AE' as const, bytes: Buffer.from('MSH|^~\\&|\rMSA|AE|1\r'), messageId: 1, isFinal: true };
     expect(await reply?.(owed)).toBe(true);
     expect(await peer.codes(2)).toEqual(['AA 1', 'AE 1']);
     peer.socket.end();
