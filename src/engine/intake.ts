@@ -213,7 +213,9 @@ function readInbound(inbound: Inbound, receivedAt: number): Reading {
   const rest = { inbound, contentHash: hashContent(inbound.bytes), receivedAt };
   try {
     const header = readHeader(inbound.bytes);
-    return { ...rest, header, mode: readAckMode(header, inbound.reply !== null), fault: found };
+    // An acknowledgement is never answered, so it cannot choose how.
+    const mode = readAckMode(isAcknowledgement(header) ? null : header, inbound.reply !== null);
+    return { ...rest, header, mode, fault: found };
   } catch (error) {
     const fault = error instanceof Fault ? error : new Fault('not-hl7', { cause: error });
     return { ...rest, header: null, mode: { kind: 'original' }, fault: found ?? fault.record };

@@ -87,9 +87,11 @@ export function createSettlements(parts: {
     if (!waiters.has(messageId)) return;
     for (const { messageId: other } of open) {
       if (other === messageId) continue;
-      const known = dependents.get(other);
-      if (known === undefined) dependents.set(other, new Set([messageId]));
-      else known.add(messageId);
+      const known = dependents.get(other) ?? new Set();
+      if (known.has(messageId)) continue;
+      dependents.set(other, known.add(messageId));
+      // It may have ended since it was read, when nobody knew yet that this message waits for it.
+      due.add(messageId);
     }
   }
 
