@@ -129,6 +129,23 @@ describe('a configuration that is right', () => {
     });
   });
 
+  it('answers as the channel says', async () => {
+    const keys =
+      'acknowledge: settled\n    answerWithin: 5s\n    return: covid\n    ackDialect: { codes: { AE: AR }, err: old, msa3: false }\n    zone:';
+    const [channel] = (await load(GOOD.replace('zone:', keys))).channels;
+    expect(channel).toMatchObject({
+      acknowledge: 'settled',
+      answerWithinMs: 5_000,
+      ackDialect: { codes: { AE: 'AR' }, err: 'old', msa3: false },
+      returnTo: { target: 'covid' },
+    });
+    expect((await load(GOOD)).channels[0]).toMatchObject({
+      answerWithinMs: 30_000,
+      ackDialect: { codes: {}, err: 'auto', msa3: true },
+      returnTo: null,
+    });
+  });
+
   it('hands the subtree under `with` on with its positions', async () => {
     const place = (await load(GOOD)).channels[0]?.with;
     const { line, col } = place!.lineCounter.linePos(place!.node.range![0]);
@@ -197,6 +214,21 @@ describe('a mistake', () => {
       'an unknown zone',
       ['Europe/Stockholm', 'Europe/Malmö'],
       '18:11 “Europe/Malmö” is no time zone. Zones have names such as Europe/Stockholm.',
+    ],
+    [
+      'a return target that is not there',
+      ['zone:', 'return: covidd\n    zone:'],
+      '18:13 There is no target “covidd”. Did you mean “covid”?',
+    ],
+    [
+      'a time to answer that nothing waits for',
+      ['zone:', 'answerWithin: 5s\n    zone:'],
+      '18:19 “answerWithin” says something only beside acknowledge: settled.',
+    ],
+    [
+      'a code that no acknowledgement has',
+      ['zone:', 'ackDialect: { codes: { AE: NO } }\n    zone:'],
+      '18:32 “channels.lab.ackDialect.codes.AE” must be "AA" or',
     ],
     [
       'an unknown character set',

@@ -2,6 +2,7 @@ import { Hl7Message } from '@medplum/core';
 import { Message } from 'node-hl7-client';
 import { describe, expect, it } from 'vitest';
 import type { FaultRecord } from '../../src/contracts/fault.ts';
+import { type AckDialect, STANDARD_DIALECT } from '../../src/contracts/source.ts';
 import { type AckContent, buildAck } from '../../src/hl7/ack.ts';
 import { decodeText, findCharset } from '../../src/hl7/charset.ts';
 import { readHeader } from '../../src/hl7/header.ts';
@@ -141,6 +142,40 @@ describe('buildAck', () => {
   it('bounds the number of ERR segments', () => {
     const faults = Array.from({ length: 5000 }, () => fault('field-required', 'PID-3'));
     expect(ack(mshOf('2.5'), { code: 'AE', faults }).match(/ERR\|/g)).toHaveLength(50);
+  });
+});
+
+describe('an acknowledgement of enhanced mode', () => {
+  it('says in MSH-15 and MSH-16 that it wants none itself, and keeps MSH-18 in its place', () => {
+    expect(ack(mshOf('2.5.1', '|||AL|AL'), { asksForNone: true })).toContain('|S1|P|2.5.1|||NE|NE\r');
+    const told = ack(mshOf('2.5.1', '|||AL|AL||8859/1'), { code: 'CA', asksForNone: true });
+    expect(told).toContain('|S1|P|2.5.1|||NE|NE||8859/1\rMSA|CA|C-17\r');
+  });
+});
+
+describe('a dialect', () => {
+  const faults = [fault('field-required', 'PID-3')];
+  const written = (version: string, dialect: Partial<AckDialect>) =>
+    ack(mshOf(version), { code: 'AE', faults, dialect: { ...STANDARD_DIALECT, ...dialect } })
+      .split('\r')
+      .slice(1, -1);
+
+  it('writes other codes, and leaves the rest of a refusal as it is', () => {
+    expect(written('2.5.1', { codes: { AE: 'AR' } })[0]).toBe('MSA|AR|C-17|A required field is missing.');
+    expect(written('2.5.1', { codes: { AE: 'AA' } })[1]).toContain('|E|field-required^^L|');
+    expect(written('2.5.1', { codes: { AR: 'AE' } })[0]).toContain('MSA|AE|');
+  });
+
+  it('D3: writes ERR in the form it asks for, or not at all', () => {
+    const old = 'ERR|PID^1^3^101&Required field missing&HL70357';
+    expect(written('2.5.1', { err: 'old' })[1]).toBe(old);
+    expect(written('2.3', { err: 'new' })[1]).toMatch(/^ERR\|\|PID\^1\^3\|101/);
+    expect(written('2.3', { err: 'auto' })[1]).toBe(old);
+    expect(written('2.5.1', { err: 'none' })).toEqual(['MSA|AE|C-17|A required field is missing.']);
+  });
+
+  it('leaves MSA-3 out', () => {
+    expect(written('2.5.1', { msa3: false })[0]).toBe('MSA|AE|C-17');
   });
 });
 

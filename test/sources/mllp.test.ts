@@ -426,6 +426,73 @@ describe('the end of a connection', () => {
     expect(await reply?.(owed)).toBe(false);
   });
 
+  it('L1: writes an answer owed for later behind the immediate answers, its own and those before it', async () => {
+    const { connect, fake } = await listen({}, createFakeIntake({ byHand: true }));
+    const peer = await connect();
+    peer.write(framed(oru('1')) + framed(oru('2')) + framed(oru('3')));
+    const [first, second, third] = await fake.called(3);
+    const owed = { code: 'AA' as const, bytes: Buffer.from('MSH|^~\\&|\rMSA|AA|2\r'), messageId: 2, isFinal: true };
+    const flushed = second?.inbound.reply?.(owed);
+    second?.answer('CA');
+    third?.answer('CA');
+    first?.answer('CA');
+    expect(await flushed).toBe(true);
+    const codes = await peer.codes(4);
+    expect(codes.filter((code) => code.startsWith('CA'))).toEqual(['CA 1', 'CA 2', 'CA 3']);
+    expect(codes.indexOf('AA 2')).toBeGreaterThan(codes.indexOf('CA 2'));
+  });
+
+  it('L1: writes one without an immediate answer once those before it are written', async () => {
+    const { connect, fake } = await listen({}, createFakeIntake({ byHand: true }));
+    const peer = await connect();
+    peer.write(framed(oru('1')) + framed(oru('2')));
+    const [first, second] = await fake.called(2);
+    const owed = { code: 'AA' as const, bytes: Buffer.from('MSH|^~\\&|\rMSA|AA|2\r'), messageId: 2, isFinal: true };
+    const flushed = second?.inbound.reply?.(owed);
+    second?.silence();
+    first?.answer();
+    expect(await flushed).toBe(true);
+    expect(await peer.codes(2)).toEqual(['AA 1', 'AA 2']);
+  });
+
+  it('L2: writes an answer that is due already before it closes behind a sender that closed its side', async () => {
+    const { connect, fake } = await listen({}, createFakeIntake({ byHand: true }));
+    const peer = await connect();
+    peer.socket.end(Buffer.from(framed(oru('1'))));
+    const [call] = await fake.called(1);
+    const owed = { code: 'AA' as const, bytes: Buffer.from('MSH|^~\\&|\rMSA|AA|1\r'), messageId: 1, isFinal: true };
+    const flushed = call?.inbound.reply?.(owed);
+    call?.answer('CA');
+    expect(await flushed).toBe(true);
+    expect(await peer.codes(2)).toEqual(['CA 1', 'AA 1']);
+    await peer.ended;
+  });
+
+  it('gives up an answer owed for later when the connection breaks before its turn', async () => {
+    const { connect, fake } = await listen({}, createFakeIntake({ byHand: true }));
+    const peer = await connect();
+    peer.write(framed(oru('1')));
+    const [call] = await fake.called(1);
+    const owed = { code: 'AA' as const, bytes: Buffer.from('MSH|^~\\&|\rMSA|AA|1\r'), messageId: 1, isFinal: true };
+    const flushed = call?.inbound.reply?.(owed);
+    peer.socket.resetAndDestroy();
+    expect(await flushed).toBe(false);
+  });
+
+  it('writes nothing for an answer without bytes', async () => {
+    const source = mllpSource.create(mllpSource.config.parse({ port: 0 }), createTestHost());
+    const silent = { code: 'AR' as const, bytes: new Uint8Array(0), messageId: null, isFinal: false };
+    const fake = createFakeIntake();
+    await source.start((inbound) =>
+      Buffer.from(inbound.bytes).includes('|1|P') ? Promise.resolve(silent) : fake.intake(inbound),
+    );
+    cleanups.push(() => source.stop());
+    const peer = await connectTo(source.address);
+    cleanups.push(async () => void peer.socket.destroy());
+    peer.write(framed(oru('1')) + framed(oru('2')));
+    expect(await peer.codes(1)).toEqual(['AA 2']);
+  });
+
   it('lets answers under way be written when it stops, and takes nothing new', async () => {
     const { connect, fake, source } = await listen({}, createFakeIntake({ byHand: true }));
     const peer = await connect();
