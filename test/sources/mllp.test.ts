@@ -461,6 +461,13 @@ describe('the end of a connection', () => {
     peer.socket.end(Buffer.from(framed(oru('1'))));
     const [call] = await fake.called(1);
     const owed = { code: 'AA' as const, bytes: Buffer.from('MSH|^~\\&|\rMSA|AA|1\r'), messageId: 1, isFinal: true };
+    // Each turn of another connection is a turn of the event loop, in which the end is heard.
+    const other = await connect();
+    for (let turn = 0; turn < 20; turn++) {
+      other.write(framed(oru('9')));
+      (await fake.called(turn + 2))[turn + 1]?.answer();
+      await other.answers(turn + 1);
+    }
     const flushed = call?.inbound.reply?.(owed);
     call?.answer('CA');
     expect(await flushed).toBe(true);
