@@ -234,7 +234,7 @@ function decideOutcome(
   }
   // Acknowledgements are never answered (§2.9.2), so neither are they mapped.
   if (isAcknowledgement(reading.header)) return skippedOutcome('acknowledgement');
-  return mapMessage(reading.inbound.bytes, reading.inbound.sender, isTold, channel, parts);
+  return mapMessage(reading.inbound.bytes, reading.inbound.sender, channel, parts, isTold);
 }
 
 /**
@@ -244,9 +244,9 @@ function decideOutcome(
 export function mapMessage(
   bytes: Uint8Array,
   sender: string | null,
-  isTold: boolean,
   channel: Pick<Channel, 'name' | 'parties' | 'acknowledge'>,
   parts: Pick<IntakeParts, 'mapper' | 'findOperation' | 'log'>,
+  isTold = true,
 ): Outcome {
   const mapper = parts.mapper();
   try {

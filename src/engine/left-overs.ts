@@ -39,7 +39,7 @@ export function createLeftOvers(
       log.warn('message-stranded', { channel: message.channel, messageId: message.id });
       return;
     }
-    const outcome = mapMessage(message.bytes, message.sender, isTold(message.bytes), channel, parts);
+    const outcome = mapMessage(message.bytes, message.sender, channel, parts, isTold(message.bytes));
     const { state } = await journal.settle(message.id, clock.now(), outcome);
     log.info('message-settled', { channel: message.channel, messageId: message.id, state });
   }
