@@ -86,6 +86,11 @@ describe('a result’s key', () => {
     for (const key of keys) expect(key).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  it('differs by party also where one sender speaks for several', () => {
+    const [one, other] = ['X^2321000016', 'X^5599999991'].map((site) => statementOf(change(['2321000016', site])));
+    expect(one?.resultKey).not.toBe(other?.resultKey);
+  });
+
   it('falls back on the numbers there are, and needs one', () => {
     const without = (...pairs: [string, string][]) => change(['|P1|F1|', '|||'], ...pairs);
     expect(faultsOf(map(without()))).toEqual(['field-required OBR[1]-3.1']);
