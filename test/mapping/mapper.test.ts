@@ -287,6 +287,20 @@ describe('the trail', () => {
     for (const place of ['PID-5.2', 'OBX[1]-5', 'm.yaml:']) expect(trail).toContain(place);
   });
 
+  it('names the source of a let for every element that is made of it', () => {
+    const sections = {
+      let: '{ name: { from: PID-5.2 } }',
+      deliver: '[{ to: t/op, body: { set: { a: { from: $name }, b: { from: $name } } } }]',
+    };
+    const bytes = message([HEADER, 'PID|1||1||Ek^Åsa', 'OBR|1||F', 'OBX|1|ST|X||y']);
+    const [result] = mapperOf(compile([mappingFile(sections)])).explain(bytes, CONTEXT).results;
+    const trail = result?.made[0]?.trail.map(({ element, where, sources }) => [element, where, sources]);
+    expect(trail).toEqual([
+      ['a', 'm.yaml:8:41', ['PID-5.2']],
+      ['b', 'm.yaml:8:61', ['PID-5.2']],
+    ]);
+  });
+
   it('changes nothing of what is made', () => {
     expect(mapper.explain(first, CONTEXT).mapped).toEqual(mapper.map(first, CONTEXT));
   });
