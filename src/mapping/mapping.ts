@@ -3,7 +3,7 @@ import type { Answered, Draft, Mapped, Skipped, Statement } from '../contracts/m
 import { checkResource } from '../fhir/check-resource.ts';
 import { deriveIdentifier, deriveKey } from '../fhir/identifier.ts';
 import type { ResourceIssue } from '../fhir/resource-issue.ts';
-import { findGroups, type Group, isGroupName } from '../hl7/group.ts';
+import { collectSegments, findGroups, type Group, isGroupName } from '../hl7/group.ts';
 import type { Header } from '../hl7/header.ts';
 import { locateSegment } from '../hl7/path.ts';
 import { entryNames, lastingPart } from './bundle.ts';
@@ -259,7 +259,10 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     settings: [...names.settings, 'party'],
     refuses: match,
     tests: attempt(() => keys.get('tests')?.items() ?? [], []),
-    mapMessage: (run) => findGroups(run.root, each).map((group) => mapResult(group, run)),
+    mapMessage(run) {
+      const groups = findGroups(run.root, each);
+      return [...groups.map((group) => mapResult(group, run)), ...skipOutside(groups, run)];
+    },
     hasFollowUps: (target, operation) =>
       deliver.some((one) => one.target === target && one.operation === operation && one.followUps.length > 0),
     mapResponse(run, answered, response) {
@@ -372,6 +375,19 @@ function readZone(root: YamlNode, node: YamlNode | undefined, ofChannel: string 
 function readGroupName(node: YamlNode): string {
   const name = node.text('a group name');
   return isGroupName(name) ? name : node.fail(`There is no group "${name}"`, 'for example OBSERVATION');
+}
+
+/** Observations that stand in none of the groups a mapping goes through are left out, but not in silence. */
+function skipOutside(groups: readonly Group[], run: Run): ResultOutcome[] {
+  const all = collectSegments(run.root, 'OBX');
+  const inside = new Set(groups.flatMap((group) => collectSegments(group, 'OBX')));
+  if (inside.size === all.length) return [];
+  return all
+    .filter((segment) => !inside.has(segment))
+    .map((segment) => {
+      const at = locateSegment(segment);
+      return { at, statement: null, drafts: [], skipped: { reason: 'outside-each', at }, faults: [], made: [] };
+    });
 }
 
 /** What all results of a message come to. */
