@@ -46,7 +46,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   base45: ['simulators/'],
   'better-sqlite3': ['journal/'],
   cborg: ['simulators/'],
-  chokidar: ['sources/folder.ts', 'mappings.ts'],
+  chokidar: ['sources/folder.ts', 'mappings.ts', 'cli/watch-files.ts'],
   commander: ['cli/'],
   fastify: ['console/'],
   'fhir-kit-client': ['targets/', 'simulators/'],

@@ -3,6 +3,7 @@ import { ConfigError } from '../config/configuration.ts';
 import { readVersion } from '../version.ts';
 import { addCheck } from './check.ts';
 import { addDemo } from './demo.ts';
+import { addMap } from './map.ts';
 import { addRun } from './run.ts';
 import { addSend } from './send.ts';
 import { addSimulate } from './simulate.ts';
@@ -28,7 +29,7 @@ export async function runProgram(argv: readonly string[], terminal: Terminal = c
     })
     .showHelpAfterError('(sluss --help, or sluss <command> --help, says more)')
     .addHelpText('after', '\nBegin with: sluss check, then sluss run. Each command has examples in its own --help.');
-  for (const add of [addDemo, addRun, addCheck, addSend, addSimulate]) add(program, terminal, finish);
+  for (const add of [addDemo, addRun, addCheck, addMap, addSend, addSimulate]) add(program, terminal, finish);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

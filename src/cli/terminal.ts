@@ -27,6 +27,8 @@ export type ExitCode = 0 | 1 | 2;
 
 /** The terminal of this process. */
 export function createTerminal(): Terminal {
+  // Whoever reads the output (head, less) may have seen enough.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   return {
     print: (line) => process.stdout.write(`${line}\n`),
     complain: (line) => process.stderr.write(`${line}\n`),

@@ -234,6 +234,7 @@ export function compileSet(
       const make = () => evaluateKeepingFaults(evaluate, scope);
       const found = trail === null ? make() : trail.within(name, make);
       if (found === null || isNothing(found)) continue;
+      if (trail !== null && found.value instanceof Choice) trail.rename(name, found.value.nameOf(name));
       setElement(made, name, found.value);
       if (!isLiteral) isEmpty = false;
     }

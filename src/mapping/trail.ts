@@ -118,6 +118,15 @@ export class Trail {
     });
   }
 
+  /** What was made as `value[x]` bears the name of its type from now on. */
+  rename(step: string, name: string): void {
+    const prefix = this.#element === '' ? '' : `${this.#element}.`;
+    const [was, is] = [prefix + step, prefix + name];
+    this.#entries = this.#entries.map((entry) =>
+      entry.element.startsWith(was) ? { ...entry, element: is + entry.element.slice(was.length) } : entry,
+    );
+  }
+
   /** Notes that the element at hand was made by a rule; what only led to it (a `let`, a condition) is not an element. */
   made(where: string, sources: ReadonlySet<string>, rows: ReadonlySet<string>): void {
     if (this.#stack.length > 0 || this.#element === '') return;
