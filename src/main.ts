@@ -117,13 +117,14 @@ export async function readInstallation(
   const { level, pretty } = configuration.log;
   const log = createLog({ level, pretty, colours: around.colours, destination: around.logTo, clock });
   const resolvePath = (path: string) => resolve(dirname(configuration.file), path);
+  const readVariable = (name: string) => around.env[name] ?? null;
   const parties = createParties(configuration.parties, {
     clock,
     log,
     readFile: (path) => readFileSync(resolvePath(path)),
-    readVariable: (name) => around.env[name] ?? null,
+    readVariable,
   });
-  const hostOf = (name: string): Host => ({ name, log, clock, parties, resolvePath });
+  const hostOf = (name: string): Host => ({ name, log, clock, parties, readVariable, resolvePath });
   return {
     configuration,
     log,

@@ -17,7 +17,7 @@ export type Provider = (typeof PROVIDERS)[number];
 export interface SiteOptions {
   /** More of the stand-in. */
   readonly service?: Partial<CovidbevisOptions>;
-  /** More keys of every MLLP source, as YAML flow: `, maxMessageBytes: 4096`. */
+  /** More keys of every MLLP source, as YAML flow: `, maxMessage: 4096`. */
   readonly mllp?: string;
   /** Whether what is issued is written as files, too. */
   readonly certificates?: boolean;
@@ -159,7 +159,7 @@ function writeConfiguration(url: string, options: SiteOptions): string {
     ...channel('lab-nord', mllp, NORD.id),
     ...channel('lab-syd', mllp, SYD.id),
     ...channel('lab-both', mllp, `${NORD.id}, ${SYD.id}`),
-    ...channel('folder-nord', '{ kind: folder, path: inbox, stableMs: 20, retryMs: 50 }', NORD.id),
+    ...channel('folder-nord', '{ kind: folder, path: inbox, stable: 20ms, retry: 50ms }', NORD.id),
     '',
   ].join('\n');
 }
