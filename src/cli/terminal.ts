@@ -51,6 +51,11 @@ export function paint(terminal: Pick<Terminal, 'colours'>, style: Style, text: s
 
 /** A problem's line with its path as short as a person here would write it. */
 export function showProblem(problem: ConfigProblem): string {
-  const near = relative(process.cwd(), problem.file);
-  return problemText({ ...problem, file: near.startsWith('..') ? problem.file : near });
+  return problemText({ ...problem, file: nearPath(problem.file) });
+}
+
+/** A path as short as a person here would write it. */
+export function nearPath(path: string): string {
+  const near = relative(process.cwd(), path);
+  return near.startsWith('..') ? path : near;
 }
