@@ -275,7 +275,7 @@ function showDiffs(
   }
 }
 
-/** A difference, with the delivery it is in and the rule that made what is there (or was there). */
+/** A difference, with the delivery it is in and the rule that made what is there (or was there); '' = no rule did. */
 export interface LocatedChange extends Change {
   readonly delivery: string;
   readonly rule: string;
@@ -320,7 +320,7 @@ export function showChange({ kind, path, before, after, delivery, rule }: Locate
     if (kind !== 'removed')
       terminal.print(`      ${paint(terminal, 'green', `+ ${cutText(JSON.stringify(after), 70)}`)}`);
   }
-  terminal.print(paint(terminal, 'dim', `      ${rule}`));
+  if (rule !== '') terminal.print(paint(terminal, 'dim', `      ${rule}`));
 }
 
 export function addMap(program: Command, terminal: Terminal, finish: (code: ExitCode) => void): void {

@@ -7,6 +7,7 @@ import type { FindOperation } from '../engine/outcome.ts';
 import type { Acknowledge, TargetPlace } from '../engine/settings.ts';
 import type { CharsetPolicy } from '../hl7/charset.ts';
 import { type Installation, readInstallation } from '../main.ts';
+import { runCases } from '../mapping/case.ts';
 import { compileMappings } from '../mapping/compile.ts';
 import { readMappingFiles } from '../mapping/load.ts';
 import type { ExplainingMapper } from '../mapping/mapper.ts';
@@ -51,6 +52,8 @@ export interface Bench {
   readonly findOperation: FindOperation;
   /** Cases of the files that end otherwise than they say. */
   failedCases(): readonly ConfigProblem[];
+  /** How many cases there are. */
+  readonly caseCount: number;
 }
 
 export interface Workbench {
@@ -72,15 +75,27 @@ export interface Workbench {
 /**
  * Opens the mappings of a configuration; without one (and without ./sluss.yaml) the packaged ones, with a party of
  * no name. Makes no file, opens no socket.
+ * @param secret instead of the installation's own
  * @throws ConfigError
  */
-export async function openWorkbench(options: BenchOptions, terminal: Terminal): Promise<Workbench> {
+export async function openWorkbench(
+  options: BenchOptions,
+  terminal: Terminal,
+  secret: Uint8Array | null = null,
+): Promise<Workbench> {
   const config = options.config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : null);
   if (options.mappings !== undefined) requireFolder(options.mappings);
-  return config === null ? openPackaged(options) : await openConfigured(config, options, terminal);
+  return config === null
+    ? openPackaged(options, secret ?? new Uint8Array(32))
+    : await openConfigured(config, options, terminal, secret);
 }
 
-async function openConfigured(config: string, options: BenchOptions, terminal: Terminal): Promise<Workbench> {
+async function openConfigured(
+  config: string,
+  options: BenchOptions,
+  terminal: Terminal,
+  secret: Uint8Array | null,
+): Promise<Workbench> {
   // What the parts log while they are made (a certificate that has ended) is not what was asked for.
   const around = { env: terminal.env, colours: false, logTo: { write: () => {} } };
   const installation = await readInstallation(config, around, false);
@@ -102,14 +117,14 @@ async function openConfigured(config: string, options: BenchOptions, terminal: T
     const channels =
       mapping === null ? chosen : chosen.map((channel) => ({ ...channel, mappings: [mapping], with: null }));
     const { mapper, problems, failedCases } = createMappingLoader(
-      { ...configuration, mappings: folders, channels },
+      { ...configuration, mappings: folders, channels, secret: secret ?? configuration.secret },
       targets,
       parties,
     )();
     if (mapper === null) throw new ConfigError(problems);
     const findOperation: FindOperation = (target, operation) =>
       targets.find(({ name }) => name === target)?.target.operations[operation] ?? null;
-    return { mapper, channels, findOperation, failedCases };
+    return { mapper, channels, findOperation, failedCases, caseCount: countCases(readMappingFiles(folders, from)) };
   };
   const folders = options.mappings === undefined ? configuration.mappings : [resolve(options.mappings)];
   return {
@@ -123,7 +138,7 @@ async function openConfigured(config: string, options: BenchOptions, terminal: T
   };
 }
 
-function openPackaged(options: BenchOptions): Workbench {
+function openPackaged(options: BenchOptions, secret: Uint8Array): Workbench {
   if (options.channel !== undefined) throw new Error('--channel needs a configuration (-c)');
   const from = process.cwd();
   const folder = resolve(options.mappings ?? PACKAGED_MAPPINGS);
@@ -136,15 +151,22 @@ function openPackaged(options: BenchOptions): Workbench {
       acknowledge: 'taken',
     };
     const files = readMappingFiles([at], from);
-    const { mapper, problems } = compileMappings(files, {
-      channels: [{ ...channel, zone: null, overrides: readYaml(`party: { value: ${NOBODY} }`), node: null }],
+    const setup = {
       operations: namedOperations(files),
       parties: [{ id: NOBODY, name: NOBODY, organisationNumber: '' }],
-      secret: new Uint8Array(32),
-    });
+      secret,
+    };
+    const own = { ...channel, zone: null, overrides: readYaml(`party: { value: ${NOBODY} }`), node: null };
+    const { mapper, problems } = compileMappings(files, { ...setup, channels: [own] });
     if (mapper === null) throw new ConfigError(problems.map((problem) => toConfigProblem(problem, from)));
+    const failedCases = () => {
+      const every = { ...own, mappings: listMappings(files) };
+      const { channels } = compileMappings(files, { ...setup, channels: [every] });
+      const failed = [...channels.values()].flatMap(({ mappings }) => mappings.flatMap(runCases));
+      return failed.map((problem) => toConfigProblem(problem, from));
+    };
     const findOperation: FindOperation = () => ANY_OPERATION;
-    return { mapper, channels: [channel], findOperation, failedCases: () => [] };
+    return { mapper, channels: [channel], findOperation, failedCases, caseCount: countCases(files) };
   };
   const mapping = options.mapping ?? DEFAULT_MAPPING;
   return {
@@ -185,6 +207,24 @@ function namedOperations(files: readonly SourceFile[]): Record<string, string[]>
     }
   }
   return operations;
+}
+
+/** Names of the message mappings. */
+function listMappings(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) => {
+    const root = parseYaml(file).root;
+    const name = root?.isMap ? root.entries().get('mapping')?.value : undefined;
+    return name === undefined ? [] : [name.text()];
+  });
+}
+
+function countCases(files: readonly SourceFile[]): number {
+  const counts = files.map((file) => {
+    const root = parseYaml(file).root;
+    const tests = root?.isMap ? root.entries().get('tests')?.value : undefined;
+    return tests?.isList ? tests.items().length : 0;
+  });
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 function readYaml(text: string) {
