@@ -9,7 +9,7 @@ import type { Host, SourcePlugin } from '../contracts/plugin.ts';
 import type { Intake, Source } from '../contracts/source.ts';
 import { Draft, isDraftName, reserveName } from './durable-file.ts';
 import { type FileOutcome, takeMessages } from './file-messages.ts';
-import { type PutAwayFolders, putAway } from './put-away.ts';
+import { type PutAwayFolders, putAway, releaseNames } from './put-away.ts';
 import { byAge, StableFileFinder, statOrNull } from './stable-files.ts';
 
 /** How long after a change the folder is looked at, so that a burst of files is one look. */
@@ -120,6 +120,7 @@ class FolderSource implements Source {
       if (isDraftName(entry.name) || size === 0) await rm(path);
       else files.push({ name: entry.name, mtimeMs });
     }
+    for (const { name } of files) await releaseNames(name, this.#folders);
     if (files.length > 0) this.#log('info', 'files-taken-up', { count: files.length });
     return files.sort(byAge).map((file) => file.name);
   }

@@ -421,6 +421,34 @@ describe('stopping and starting', () => {
     expect(await files()).toEqual({ processing: [], done: ['a.hl7', 'a.hl7.ack'], failed: [] });
   });
 
+  it.each([
+    ['had reserved its name', { 'done/a.hl7': '' }],
+    ['had published its answer', { 'done/a.hl7': '', 'done/a.hl7.ack': 'half of it' }],
+    ['had reserved a name for its refused messages', { 'failed/a.hl7': '', 'failed/a.hl7.reasons.txt': 'why' }],
+  ])('answers a file under its own name where a killed process %s', async (_when, left) => {
+    for (const place of ['processing', 'done', 'failed']) await mkdir(join(folder, 'in', place), { recursive: true });
+    await writeFile(join(folder, 'in/processing/a.hl7'), oru('1'));
+    for (const [path, content] of Object.entries(left)) await writeFile(join(folder, 'in', path), content);
+    const { host } = await watch();
+    await host.logged('file-done');
+    expect(await files()).toEqual({ processing: [], done: ['a.hl7', 'a.hl7.ack'], failed: [] });
+    expect(codeOf(await read('done', 'a.hl7.ack'))).toBe('AA 1');
+  });
+
+  it('takes no file of another for one that a killed process had reserved', async () => {
+    for (const place of ['processing', 'done', 'failed']) await mkdir(join(folder, 'in', place), { recursive: true });
+    await writeFile(join(folder, 'in/processing/a.hl7'), oru('2'));
+    const left = { 'done/a.hl7': oru('1'), 'done/a.hl7.ack': 'AA', 'failed/a.hl7': '', 'failed/a.hl7.ack': 'AR' };
+    for (const [path, content] of Object.entries(left)) await writeFile(join(folder, 'in', path), content);
+    const { host } = await watch();
+    await host.logged('file-done');
+    expect(await files()).toEqual({
+      processing: [],
+      done: ['a-2.hl7', 'a-2.hl7.ack', 'a.hl7', 'a.hl7.ack'],
+      failed: ['a.hl7', 'a.hl7.ack'],
+    });
+  });
+
   it('hands nothing more over once it stops', async () => {
     const { fake, source } = await watch({ readAhead: 2 }, createFakeIntake({ byHand: true }));
     await drop('a.hl7', ['1', '2', '3', '4'].map((id) => oru(id)).join(''));

@@ -55,7 +55,7 @@ export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
     options.onKill?.(`kill ${kill + 1}: ${moment.what} +${moment.count}, ${traffic.taken()} taken so far`);
     engine = site.launch();
   }
-  const senders = await within(options.patienceMs, traffic.done, () => `the senders: ${traffic.taken()} were taken`);
+  const senders = await within(options.patienceMs, traffic.done, () => traffic.missing());
   await within(
     options.patienceMs,
     settled(engine, site),
@@ -103,6 +103,8 @@ interface Traffic {
   readonly done: Promise<SenderFigures>;
   /** What was taken, in the order of sending; a file is a sender of its own. */
   takenBySender(): Planned[][];
+  /** What is still waited for, for people. */
+  missing(): string;
 }
 
 function startTraffic(plan: ReturnType<typeof planLoad>, site: Site): Traffic {
@@ -139,6 +141,14 @@ function startTraffic(plan: ReturnType<typeof planLoad>, site: Site): Traffic {
     takenMore: (more) => new Promise((wake) => waiting.push({ at: count + more, wake })),
     done,
     takenBySender: () => takenBySender,
+    missing: () => {
+      const unanswered = files.filter(({ name }) => readIfThere(join(site.inbox, 'done', `${name}.ack`)) === null);
+      const places = ['', 'processing', 'done', 'failed'].map(
+        (place) => `${place}/: ${readdirSync(join(site.inbox, place)).join(' ')}`,
+      );
+      const names = unanswered.map(({ name }) => name).join(' ');
+      return `the senders: ${count} messages were taken; files without answer: ${names}\n${places.join('\n')}`;
+    },
   };
 }
 
