@@ -1,0 +1,93 @@
+/**
+ * bench/ measures the engine against a reference in the same run. A figure is two ways to do one thing; each is measured
+ * in turn, in a process of its own, so that neither lives on what the other left behind in memory or in compiled code.
+ */
+
+type Call = () => number | Promise<number>;
+
+/** One way to do a thing. */
+export interface Side {
+  readonly name: string;
+  /** Makes ready and returns what is measured; the number is how many things one call did. */
+  readonly prepare: () => Call | Promise<Call>;
+}
+
+/** A ratio: the rate of `ours` over the rate of `reference`. */
+export interface RatioFigure {
+  readonly kind: 'ratio';
+  readonly name: string;
+  readonly what: string;
+  readonly ours: Side;
+  readonly reference: Side;
+  /** Least ratio that is good enough; null = only reported. */
+  readonly goal: number | null;
+}
+
+/** A duration of one call, which is compared with nothing; `goalMs` is printed beside it. */
+export interface DurationFigure {
+  readonly kind: 'duration';
+  readonly name: string;
+  readonly what: string;
+  readonly ours: Side;
+  /** True = the first call of a fresh process counts, else calls after a warm-up. */
+  readonly isCold: boolean;
+  readonly goalMs: number;
+}
+
+export type Figure = RatioFigure | DurationFigure;
+
+export interface Bench {
+  readonly name: string;
+  readonly summary: string;
+  /** Proves that both sides do the same. @throws Error with what differs */
+  readonly verify: () => void | Promise<void>;
+  readonly figures: readonly Figure[];
+}
+
+/** Long enough for the compiler of hot code to have done its work. */
+const WARM_UP_MS = 1500;
+const MEASURE_MS = 1500;
+
+/**
+ * Calls for a while and gives how many things were done in a second of the processor's time, which other programs on
+ * the machine disturb less than the clock. All threads of the process count, so garbage collection is not free.
+ */
+export async function measureRate(call: Call): Promise<number> {
+  await repeat(call, WARM_UP_MS);
+  const before = process.cpuUsage();
+  const done = await repeat(call, MEASURE_MS);
+  const { user, system } = process.cpuUsage(before);
+  return done / ((user + system) / 1e6);
+}
+
+/** ms of one call. */
+export async function measureDuration(call: Call, isCold: boolean): Promise<number> {
+  if (!isCold) return 1000 / (await measureRate(call));
+  const start = performance.now();
+  await call();
+  return performance.now() - start;
+}
+
+async function repeat(call: Call, durationMs: number): Promise<number> {
+  const end = performance.now() + durationMs;
+  let done = 0;
+  while (performance.now() < end) {
+    const made = call();
+    done += typeof made === 'number' ? made : await made;
+  }
+  return done;
+}
+
+export interface Spread {
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+}
+
+export function spreadOf(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const median =
+    sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+  return { min: sorted[0] ?? 0, median, max: sorted.at(-1) ?? 0 };
+}
