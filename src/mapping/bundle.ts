@@ -268,6 +268,7 @@ function groupsOf(each: string | Path | null, scope: Scope): readonly Group[] {
     parent: scope.group,
     segments: [segment],
     children: [],
+    known: new Map(),
   }));
 }
 
