@@ -2,7 +2,9 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/configuration.ts';
 import { readVersion } from '../version.ts';
 import { addCheck } from './check.ts';
+import { addCodes } from './codes.ts';
 import { addDemo } from './demo.ts';
+import { addDiff } from './diff.ts';
 import { addMap } from './map.ts';
 import { addRun } from './run.ts';
 import { addSend } from './send.ts';
@@ -30,7 +32,8 @@ export async function runProgram(argv: readonly string[], terminal: Terminal = c
     })
     .showHelpAfterError('(sluss --help, or sluss <command> --help, says more)')
     .addHelpText('after', '\nBegin with: sluss check, then sluss run. Each command has examples in its own --help.');
-  for (const add of [addDemo, addRun, addCheck, addMap, addTest, addSend, addSimulate]) add(program, terminal, finish);
+  for (const add of [addDemo, addRun, addCheck, addMap, addTest, addDiff, addCodes, addSend, addSimulate])
+    add(program, terminal, finish);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

@@ -63,6 +63,8 @@ export interface Workbench {
   loadOther(other: string): Bench;
   /** Folders of the mapping files, and the configuration file where there is one. */
   readonly watched: readonly string[];
+  /** Folders of the mapping files. */
+  readonly folders: readonly string[];
   /** The journal of the configuration; null where there is no configuration. */
   readonly journal: string | null;
   /** `file:line:col` of a fault or a trail, as a person standing here would write it. */
@@ -131,6 +133,7 @@ async function openConfigured(
     load: () => load(folders, options.mapping ?? null),
     loadOther: (other) => (isFolder(other) ? load([resolve(other)], options.mapping ?? null) : load(folders, other)),
     watched: [...folders, configuration.file],
+    folders,
     journal: configuration.journal,
     locate: (where) => locateFrom(from, where),
     resolve: (file) => resolve(from, file),
@@ -173,6 +176,7 @@ function openPackaged(options: BenchOptions, secret: Uint8Array): Workbench {
     load: () => load(folder, mapping),
     loadOther: (other) => (isFolder(other) ? load(resolve(other), mapping) : load(folder, other)),
     watched: [folder],
+    folders: [folder],
     journal: null,
     locate: (where) => locateFrom(from, where),
     resolve: (file) => resolve(from, file),

@@ -52,6 +52,10 @@ export function makeReads(db: Database): Calls {
   const received = db.prepare<[number, number], MessageRow>(
     `${MESSAGE} where state = 'received' and id > ? order by id limit ?`,
   );
+  const last = db.prepare<[number, number], MessageRow>(`${MESSAGE} where id < ? order by id desc limit ?`);
+  const held = db.prepare<[number, number], MessageRow>(
+    `${MESSAGE} where state = 'held' and id > ? order by id limit ?`,
+  );
   const deliveries = db.prepare<[number], DeliveryRow>(DELIVERIES);
   const history = db.prepare<[number], HistoryEvent>(HISTORY);
   const tallies = db.prepare<[], { kind: string; owner: string; party: string; state: string; count: number }>(
@@ -66,6 +70,8 @@ export function makeReads(db: Database): Calls {
       return row === undefined ? null : rowToMessage(row);
     },
     listReceived: (afterId: number, limit: number): StoredMessage[] => received.all(afterId, limit).map(rowToMessage),
+    listLast: (beforeId: number, limit: number): StoredMessage[] => last.all(beforeId, limit).map(rowToMessage),
+    listHeld: (afterId: number, limit: number): StoredMessage[] => held.all(afterId, limit).map(rowToMessage),
     readDeliveries: (messageId: number): StoredDelivery[] => deliveries.all(messageId).map(rowToDelivery),
     readHistory: (messageId: number): HistoryEvent[] => history.all(messageId),
     // One transaction, so that the figures are of one moment.
