@@ -5,6 +5,7 @@ import { METRICS } from '../src/console/metrics.ts';
 import { FAULTS } from '../src/contracts/fault.ts';
 import { BUILT_IN_PLUGINS } from '../src/plugins.ts';
 import { partyConfig } from '../src/targets/parties.ts';
+import { configurationPage } from './generate-configuration.ts';
 import { generateResourceSchema } from './generate-resource-schema.ts';
 import { generateSegmentFields } from './generate-segment-fields.ts';
 
@@ -16,6 +17,7 @@ const FILES: Readonly<Record<string, () => string>> = {
   'src/hl7/segment-fields.generated.ts': generateSegmentFields,
   'docs/sluss.schema.json': () =>
     `${JSON.stringify(configurationJsonSchema(partyConfig, BUILT_IN_PLUGINS), null, 2)}\n`,
+  'docs/configuration.md': configurationPage,
   'docs/faults.md': faultsPage,
   'docs/metrics.md': metricsPage,
 };
