@@ -1,4 +1,5 @@
 import { Fault } from '../contracts/fault.ts';
+import { isCertainlyAfter } from '../fhir/fhir-time.ts';
 import { Choice } from './choice.ts';
 import { compileCall, compileFrom, isNothing, type Made, withTrail } from './from.ts';
 import { ProblemError, suggest } from './problem.ts';
@@ -26,6 +27,7 @@ const RULE_KEYS = [
   'join',
   'when',
   'required',
+  'needs',
   'because',
 ] as const;
 
@@ -73,7 +75,7 @@ const COMPANY: Readonly<Record<(typeof SOURCES)[number], readonly string[]>> = {
   first: [],
   value: [],
   text: [],
-  set: [],
+  set: ['needs'],
   include: [],
   call: ['of', 'table'],
   ref: ['of'],
@@ -145,7 +147,9 @@ function compileEach(node: YamlNode, evaluate: Evaluate, around: Surroundings): 
 
 function compileValue(node: YamlNode, keys: RuleKeys, around: Surroundings): Made {
   const set = keys.get('set');
-  if (set !== undefined) return { evaluate: compileSet(set, around), source: null };
+  if (set !== undefined) {
+    return { evaluate: compileSet(set, around, new Map(), compileNeeds(keys.get('needs'))), source: null };
+  }
   const include = keys.get('include');
   if (include !== undefined) return { evaluate: compileInclude(include, around), source: null };
   const first = keys.get('first');
@@ -182,12 +186,19 @@ function compileInclude(node: YamlNode, around: Surroundings): Evaluate {
   if (around.including.includes(name)) {
     node.fail(`"${name}" includes itself: ${[...around.including, name].join(' → ')}`);
   }
-  const set = resource.keys(['resource', 'summary', 'because', 'set']).get('set');
+  const keys = resource.keys(['resource', 'summary', 'because', 'needs', 'set']);
+  const set = keys.get('set');
   return compileSet(
     set ?? resource.fail('A resource needs set: …'),
     { ...around, including: [...around.including, name] },
     around.overrides.get(name),
+    compileNeeds(keys.get('needs')),
   );
+}
+
+/** `needs: [name, identifier]`: without at least one of these elements the object is nothing. */
+function compileNeeds(node: YamlNode | undefined): readonly string[] {
+  return node?.items().map((item) => item.text('an element’s name')) ?? [];
 }
 
 interface Element {
@@ -201,11 +212,13 @@ interface Element {
  * stand beside them; an object of literals alone is always made. Faults of one element do not keep the others from
  * being checked.
  * @param overrides rules that replace or add elements; an empty one leaves its element out
+ * @param needs elements of which it has at least one, or is nothing; [] = it has no such needs
  */
 export function compileSet(
   node: YamlNode,
   around: Surroundings,
   overrides: ReadonlyMap<string, NamedNode> = new Map(),
+  needs: readonly string[] = [],
 ): Evaluate {
   const entries = node.entries();
   for (const [name, entry] of overrides) {
@@ -226,6 +239,7 @@ export function compileSet(
     }
   }
   const hasRules = elements.some(({ isLiteral }) => !isLiteral);
+  const where = node.where;
   return (scope) => {
     const { trail } = scope.run;
     const made: Record<string, unknown> = {};
@@ -238,8 +252,17 @@ export function compileSet(
       setElement(made, name, found.value);
       if (!isLiteral) isEmpty = false;
     }
-    return isEmpty ? null : Found.made(made);
+    if (typeof made.start === 'string' && typeof made.end === 'string') dropEarlierEnd(made, scope, where);
+    const isLacking = needs.length > 0 && !needs.some((name) => Object.hasOwn(made, name));
+    return isEmpty || isLacking ? null : Found.made(made);
   };
+}
+
+/** A period that ends before it starts is one whose end nobody can believe. */
+function dropEarlierEnd(period: Record<string, unknown>, scope: Scope, where: string): void {
+  if (!isCertainlyAfter(String(period.start), String(period.end))) return;
+  delete period.end;
+  scope.run.warnings.push(new Fault('field-type', { where, detail: 'end before start' }).record);
 }
 
 /** True of a rule that says the same whatever the message holds. */

@@ -90,9 +90,14 @@ export interface Scope {
   response: unknown;
 }
 
-/** The meaning of a cell's raw text. */
+/** What HL7 may carry and no FHIR string may. */
+const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f]/;
+const CONTROLS = new RegExp(CONTROL, 'g');
+
+/** The meaning of a cell's raw text, without control characters. */
 export function textOf(cell: Cell, run: Run): string {
-  return unescapeText(cell.raw, run.message.delimiters, run.decodeBytes);
+  const text = unescapeText(cell.raw, run.message.delimiters, run.decodeBytes);
+  return CONTROL.test(text) ? text.replace(CONTROLS, '') : text;
 }
 
 /** A found value as text: a cell's meaning, or the value as it would be written. */
