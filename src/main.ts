@@ -24,7 +24,7 @@ import { createParties, type LiveParties, type PartyConfig, partyConfig } from '
 import { readVersion } from './version.ts';
 
 /** Certificates are looked at this often. */
-const CERTIFICATES_EVERY_MS = 30_000;
+const CERTIFICATES_EVERY_MS = 5_000;
 
 /** What the process hands in. */
 export interface Surroundings {

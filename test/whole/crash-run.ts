@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { FaultOrder } from '../../src/simulators/covidbevis/fault-orders.ts';
@@ -56,17 +56,13 @@ export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
     engine = site.launch();
   }
   const senders = await within(options.patienceMs, traffic.done, () => traffic.missing());
-  await within(
-    options.patienceMs,
-    settled(engine, site),
-    () => `the deliveries: ${site.standIn.ledger.certificates()} certificates`,
-  );
+  await settled(engine, site, options.patienceMs);
   const { code, signal } = await engine.stop();
 
   const accounts = settleAccounts(traffic.takenBySender(), site.standIn.ledger, site.journalFile);
   const violations = [...accounts.violations, ...senders.wrong];
   if (code !== 0) violations.push(`the last engine ended with ${code ?? signal}`);
-  const files = readdirSync(join(site.folder, 'certificates'));
+  const files = existsSync(join(site.folder, 'certificates')) ? readdirSync(join(site.folder, 'certificates')) : [];
   if (files.length !== 2 * accounts.figures.certificates) {
     violations.push(`${files.length} files were written for ${accounts.figures.certificates} certificates`);
   }
@@ -182,13 +178,14 @@ function readIfThere(path: string): string | null {
 }
 
 /** Resolves once the engine's own metrics say that no delivery waits. */
-async function settled(engine: EngineProcess, site: Site): Promise<void> {
-  await engine.seen('engine-started');
-  for (;;) {
-    if ((await readWaiting(engine)) === 0) return;
+export async function settled(engine: EngineProcess, site: Site, patienceMs = 60_000): Promise<void> {
+  const { ledger } = site.standIn;
+  const look = async () => {
+    await engine.seen('engine-started');
     // Woken by what reaches the service; whatever else there is to do shows a little later.
-    await Promise.race([site.standIn.ledger.waitFor(site.standIn.ledger.entries().length + 1), wait(50)]);
-  }
+    while ((await readWaiting(engine)) > 0) await Promise.race([ledger.waitFor(ledger.entries().length + 1), wait(50)]);
+  };
+  await within(patienceMs, look(), () => `the deliveries; there are ${ledger.certificates()} certificates`);
 }
 
 /** Deliveries that wait, by the metrics. */

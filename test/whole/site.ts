@@ -5,9 +5,7 @@ import { type CovidbevisOptions, createCovidbevisStandIn } from '../../src/simul
 import type { CovidbevisStandIn, KnownOrganisation } from '../../src/simulators/covidbevis/stand-in.ts';
 import { type Authority, createAuthority } from '../../src/simulators/pki.ts';
 import { systemClock } from '../../src/system-clock.ts';
-import { type EngineProcess, spawnSluss } from './engine-process.ts';
-
-const ROOT = join(import.meta.dirname, '../..');
+import { type EngineProcess, ROOT, spawnSluss } from './engine-process.ts';
 
 export const NORD = { id: 'region-nord', name: 'Provtagning Nord', number: '2321000016', uvciPrefix: 'NORD' } as const;
 export const SYD = { id: 'klinik-syd', name: 'Klinik Syd', number: '5599999991', uvciPrefix: 'SYD' } as const;
