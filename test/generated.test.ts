@@ -22,11 +22,13 @@ describe('generated files', () => {
     const schema = JSON.parse(readFileSync(join(ROOT, 'docs/sluss.schema.json'), 'utf8'));
     const validate = new Ajv({ strict: false, validateFormats: false }).compile(schema);
     const text = readFileSync(join(ROOT, 'fixtures/sluss.yaml'), 'utf8');
-    // Numbers stand there as references with a default, which an editor cannot know.
-    const plain = text.replace(/\$\{\w+:-([^}]*)\}/g, '$1');
-    validate(parse(plain));
+    validate(parse(text));
     expect(validate.errors).toBeNull();
-    expect(validate(parse(plain.replace('targets:', 'tragets:')))).toBe(false);
+    validate(parse(text.replace(/\$\{\w+:-([^}]*)\}/g, '$1')));
+    expect(validate.errors).toBeNull();
+    expect(validate(parse(text.replace('targets:', 'tragets:')))).toBe(false);
+    expect(validate(parse(text.replace('stable: 300ms', 'stable: soon')))).toBe(false);
+    expect(validate(parse(text.replace(/\$\{SLUSS_NORD_PORT:-2575\}/, 'soon')))).toBe(false);
   });
 
   it('hold examples that together are a configuration', async () => {

@@ -168,8 +168,8 @@ function lintEntry(node: YamlNode, scope: LintScope): void {
   const keys = node.entries();
   const each = keys.get('each')?.value;
   if (each !== undefined) lintEach(each, scope);
-  const when = keys.get('when')?.value;
-  if (when !== undefined) lintCondition(when, scope);
+  for (const condition of [keys.get('when')?.value, keys.get('merge')?.value])
+    if (condition !== undefined) lintCondition(condition, scope);
   const key = keys.get('key')?.value;
   if (key !== undefined) lintList(key, scope);
   const resource: Expected = {

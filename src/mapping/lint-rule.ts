@@ -1,10 +1,11 @@
 import { CONVERSIONS, type ConversionName } from './conversion.ts';
+import { CONVERSION_FACTS } from './conversion-facts.ts';
 import { listed } from './finding.ts';
 import { lintCondition } from './lint-condition.ts';
 import { ANYTHING, type LintScope, type Made, type PlacedValue } from './lint-scope.ts';
 import { lintSource, type SourceFacts } from './lint-source.ts';
-import { lintSet } from './lint-set.ts';
-import { CONVERSION_TYPES, checkMade, type Expected, withArticle } from './lint-type.ts';
+import { lintNeeds, lintSet } from './lint-set.ts';
+import { checkMade, type Expected, withArticle } from './lint-type.ts';
 import { ProblemError } from './problem.ts';
 import type { NamedNode, YamlNode } from './yaml-node.ts';
 
@@ -82,7 +83,10 @@ function lintLiteral(node: YamlNode, expected: Expected | null, scope: LintScope
 function lintSourceOfRule(node: YamlNode, keys: Keys, expected: Expected | null, scope: LintScope): Made {
   const get = (key: string) => keys.get(key)?.value;
   const [set, include, first, text, value] = [get('set'), get('include'), get('first'), get('text'), get('value')];
-  if (set !== undefined) return lintSet(set, expected, scope, set);
+  if (set !== undefined) {
+    lintNeeds(keys, set, scope);
+    return lintSet(set, expected, scope, set);
+  }
   if (include !== undefined) return lintInclude(include, expected, scope);
   if (first !== undefined) return lintFirst(first, expected, scope);
   if (text !== undefined) return lintText(text, expected, scope);
@@ -203,8 +207,9 @@ function lintLookup(
 function lintAs(node: YamlNode, expected: Expected | null, found: Made, scope: LintScope): Made {
   const name = node.text();
   scope.used.tables.add('coding-systems');
-  if (name.startsWith('by ')) {
-    lintSource(node.sliced(3), scope);
+  const by = /^(?:loosely )?by /.exec(name)?.[0];
+  if (by !== undefined) {
+    lintSource(node.sliced(by.length), scope);
     return { ...ANYTHING, type: 'choice' };
   }
   if (Object.hasOwn(CONVERSIONS, name)) {
@@ -212,7 +217,7 @@ function lintAs(node: YamlNode, expected: Expected | null, found: Made, scope: L
     const isValues = name === 'string' && found.values !== null;
     if (isValues)
       return { ...found, values: found.values.map(({ value, where }) => ({ value: String(value), where })) };
-    return { ...ANYTHING, type: CONVERSION_TYPES[name as ConversionName], isRaw: isText && found.isRaw };
+    return { ...ANYTHING, type: CONVERSION_FACTS[name as ConversionName].type, isRaw: isText && found.isRaw };
   }
   scope.used.datatypes.add(name);
   const file = scope.parts.datatypes.get(name);
@@ -231,8 +236,10 @@ function lintInclude(node: YamlNode, expected: Expected | null, scope: LintScope
   scope.used.resources.add(name);
   scope.asked.resources.add(name);
   const file = scope.parts.resources.get(name);
-  const set = file?.entries().get('set')?.value;
+  const keys: Keys = file?.entries() ?? new Map();
+  const set = keys.get('set')?.value;
   if (file === undefined || set === undefined || scope.including.includes(name)) return ANYTHING;
+  lintNeeds(keys, set, scope, scope.overrides.get(name));
   const inner = { ...scope, including: [...scope.including, name] };
   return lintSet(set, expected, inner, file, scope.overrides.get(name));
 }

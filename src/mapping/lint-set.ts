@@ -41,6 +41,20 @@ export function lintSet(
   return { type, isList: false, isAlways, values: null, isRaw: false };
 }
 
+/** `needs:` names elements; one that is not set can never be there. */
+export function lintNeeds(
+  keys: Keys,
+  set: YamlNode,
+  { findings }: LintScope,
+  overrides: ReadonlyMap<string, NamedNode> = new Map(),
+): void {
+  const known = [...set.entries().keys(), ...overrides.keys()];
+  for (const item of keys.get('needs')?.value.items() ?? []) {
+    const name = item.text();
+    if (!known.includes(name)) findings.error(item, `Nothing sets "${name}", which is needed`, suggest(name, known));
+  }
+}
+
 function shapeOfSet(node: YamlNode, entries: Keys, expected: Expected | null, { findings }: LintScope): Shape | null {
   const typeNode = entries.get('resourceType')?.value;
   if (typeNode !== undefined) {

@@ -1,5 +1,4 @@
 import { type ElementShape, type Shape, shapeOf } from '../fhir/r4-shape.ts';
-import type { ConversionName } from './conversion.ts';
 import { listed } from './finding.ts';
 import type { LintScope, Made } from './lint-scope.ts';
 import { suggest } from './problem.ts';
@@ -11,37 +10,6 @@ export interface Expected extends Pick<ElementShape, 'type' | 'isList' | 'format
   readonly path: string;
 }
 
-/** FHIR type of what each conversion makes. */
-export const CONVERSION_TYPES: Readonly<Record<ConversionName, string>> = {
-  string: 'string',
-  upper: 'string',
-  code: 'code',
-  date: 'date',
-  dateTime: 'dateTime',
-  instant: 'instant',
-  decimal: 'decimal',
-  integer: 'integer',
-  boolean: 'boolean',
-  CodeableConcept: 'CodeableConcept',
-  Coding: 'Coding',
-  codingSystem: 'uri',
-  Quantity: 'Quantity',
-  ContactPoint: 'ContactPoint',
-  HomeContactPoint: 'ContactPoint',
-  WorkContactPoint: 'ContactPoint',
-  OrganizationContactPoint: 'ContactPoint',
-  ReferenceRange: 'Observation.referenceRange',
-  IdentifierSystem: 'uri',
-  EntityIdentifierSystem: 'uri',
-  looseInstant: 'instant',
-  Attachment: 'Attachment',
-  PointedAttachment: 'Attachment',
-  looseDateTime: 'dateTime',
-  EndpointUri: 'url',
-  looseDecimal: 'decimal',
-  looseDate: 'date',
-};
-
 const TEXTS = 'string code uri url canonical id markdown oid uuid base64Binary mimeType currency xhtml'.split(' ');
 
 /** Where a made value of a primitive type may stand. */
@@ -49,6 +17,7 @@ const FITS: Readonly<Record<string, readonly string[]>> = {
   string: TEXTS,
   code: TEXTS,
   uri: TEXTS,
+  url: TEXTS,
   date: ['date', 'dateTime', 'string'],
   dateTime: ['dateTime', 'string'],
   instant: ['instant', 'dateTime', 'string'],

@@ -216,6 +216,10 @@ describe('in what is made', () => {
       'valueString: { first: [{ value: a }, { from: OBX-5 }] }',
       '5:40 This is never tried: the rule at o.yaml:5:26 always makes something',
     ],
+    [
+      'method: { needs: [txet], set: { text: { from: OBX-17.2 } } }',
+      '5:21 Nothing sets "txet", which is needed (did you mean "text"?)',
+    ],
     ['issued: { from: OBX-19, as: date }', '5:31 Observation.issued is an instant, this makes a date (as: instant)'],
   ])('%s', (set, finding) => {
     expect(ofObservation(set)).toContain(`error o.yaml:${finding}`);
