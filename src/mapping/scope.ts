@@ -94,9 +94,22 @@ export interface Scope {
 const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f]/;
 const CONTROLS = new RegExp(CONTROL, 'g');
 
-/** The meaning of a cell's raw text, without control characters. */
+/**
+ * The meaning of a cell's raw text, without control characters. Where components stand in it, they are separated as
+ * messages usually are, so that the delimiters a sender chose make no difference.
+ */
 export function textOf(cell: Cell, run: Run): string {
-  const text = unescapeText(cell.raw, run.message.delimiters, run.decodeBytes);
+  const { delimiters } = run.message;
+  const unescape = (raw: string) => unescapeText(raw, delimiters, run.decodeBytes);
+  const isUsual = delimiters.component === '^' && (delimiters.subcomponent ?? '&') === '&';
+  const text = isUsual
+    ? unescape(cell.raw)
+    : cell.raw
+        .split(delimiters.component)
+        .map((part) =>
+          (delimiters.subcomponent === null ? [part] : part.split(delimiters.subcomponent)).map(unescape).join('&'),
+        )
+        .join('^');
   return CONTROL.test(text) ? text.replace(CONTROLS, '') : text;
 }
 

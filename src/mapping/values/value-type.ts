@@ -122,6 +122,10 @@ export function convertByType(
   if (made !== null) return made;
   const text = keepText(found, run);
   if (text !== null) warn(`not ${name}`);
+  if (text !== null && options.unit !== null) {
+    // A text has no unit beside it, and to write it into the text would change what the sender wrote.
+    run.warnings.push(new Fault('value-unmapped', { at: options.unit.at, where, detail: 'unit of a text' }).record);
+  }
   return text;
 }
 

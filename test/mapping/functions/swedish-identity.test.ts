@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CONTEXT, compile, faultsOf, HEADER, mapperOf, mappingFile, message, PROJECT_FILES } from '../kit.ts';
 
-const TABLES = PROJECT_FILES.filter(({ text }) => text.startsWith('table: se-identifier-authorities'));
+const TABLES = PROJECT_FILES.filter(({ text }) => text.includes('table: se-identifier-authorities\n'));
 
 const mapper = mapperOf(
   compile([
