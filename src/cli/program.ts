@@ -5,6 +5,7 @@ import { addCheck } from './check.ts';
 import { addCodes } from './codes.ts';
 import { addDemo } from './demo.ts';
 import { addDiff } from './diff.ts';
+import { addInit } from './init.ts';
 import { addMap } from './map.ts';
 import { addRun } from './run.ts';
 import { addSend } from './send.ts';
@@ -32,7 +33,7 @@ export async function runProgram(argv: readonly string[], terminal: Terminal = c
     })
     .showHelpAfterError('(sluss --help, or sluss <command> --help, says more)')
     .addHelpText('after', '\nBegin with: sluss check, then sluss run. Each command has examples in its own --help.');
-  for (const add of [addDemo, addRun, addCheck, addMap, addTest, addDiff, addCodes, addSend, addSimulate])
+  for (const add of [addDemo, addRun, addCheck, addMap, addTest, addDiff, addCodes, addInit, addSend, addSimulate])
     add(program, terminal, finish);
   try {
     await program.parseAsync([...argv]);

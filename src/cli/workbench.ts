@@ -35,6 +35,10 @@ export interface BenchOptions {
   readonly mapping?: string;
   /** Folder of mapping files, instead of those of the configuration, or of the packaged ones. */
   readonly mappings?: string;
+  /** Without any configuration, even where there is one. */
+  readonly packaged?: true;
+  /** Without a configuration: the character set where MSH-18 is empty; null = strictly what HL7 says. */
+  readonly charset?: string | null;
 }
 
 /** A channel as far as mapping goes. */
@@ -85,7 +89,8 @@ export async function openWorkbench(
   terminal: Terminal,
   secret: Uint8Array | null = null,
 ): Promise<Workbench> {
-  const config = options.config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : null);
+  const isHere = options.packaged !== true && existsSync(DEFAULT_CONFIG);
+  const config = options.config ?? (isHere ? DEFAULT_CONFIG : null);
   if (options.mappings !== undefined) requireFolder(options.mappings);
   return config === null
     ? openPackaged(options, secret ?? new Uint8Array(32))
@@ -150,7 +155,7 @@ function openPackaged(options: BenchOptions, secret: Uint8Array): Workbench {
       name: NOBODY,
       mappings: [mapping],
       parties: [NOBODY],
-      charset: { default: null, force: null },
+      charset: { default: options.charset ?? null, force: null },
       acknowledge: 'taken',
     };
     const files = readMappingFiles([at], from);
