@@ -50,6 +50,7 @@ for (let step = 0; step < STEPS; step += 1) {
     }),
   );
   takenMs += performance.now() - beganAt;
+  await site.standIn.ledger.waitFor((step + 1) * connections * each);
   await settled(engine, site, 600_000);
   deliveredMs += performance.now() - beganAt;
   const sent = (step + 1) * connections * each;
