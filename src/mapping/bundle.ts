@@ -65,23 +65,30 @@ export function compileBundle(
     if (scope.run.trail !== null) run.placeEntries(scope.run.trail);
     if (entries.length === 0) return null;
     const elements = makeHead?.(scope)?.value as object | undefined;
-    const entry = entries.map((one) => one.entry);
-    const body = { resourceType: 'Bundle', ...elements, type: 'transaction', entry };
+    const body = { resourceType: 'Bundle', ...elements, type: 'transaction', entry: entries.map(({ entry }) => entry) };
     if (elements !== undefined || entries.some(({ isVolatile }) => isVolatile))
-      lasting.set(
-        body,
-        entries.flatMap(({ entry, isVolatile }) => (isVolatile ? [] : [entry])),
-      );
+      volatile.set(body, new Set(entries.flatMap(({ entry, isVolatile }) => (isVolatile ? [entry] : []))));
     return Found.made(body);
   };
 }
 
-/** What of a bundle tells one version of its results from another. */
-const lasting = new WeakMap<object, unknown>();
+/** Of bundles of which some part differs from message to message though the results are the same: those entries. */
+const volatile = new WeakMap<object, ReadonlySet<object>>();
 
-/** A body without what differs from message to message though the results are the same. */
-export function lastingPart(body: unknown): unknown {
-  return (typeof body === 'object' && body !== null ? lasting.get(body) : undefined) ?? body;
+/** A body as JSON, and what of it tells one version of its results from another. An entry is written once for both. */
+export function writeBody(body: unknown): { readonly text: string; readonly lasting: string } {
+  const passing = typeof body === 'object' && body !== null ? volatile.get(body) : undefined;
+  if (passing === undefined) {
+    const text = JSON.stringify(body);
+    return { text, lasting: text };
+  }
+  const { entry, ...head } = body as { entry: readonly object[] };
+  const texts = entry.map((one) => JSON.stringify(one));
+  const lasting = passing.size === 0 ? texts : texts.filter((_, index) => !passing.has(entry[index] as object));
+  return {
+    text: `${JSON.stringify(head).slice(0, -1)},"entry":[${texts.join(',')}]}`,
+    lasting: `[${lasting.join(',')}]`,
+  };
 }
 
 /** Names of the entries of a `bundle:`, as `ref` may use them. */

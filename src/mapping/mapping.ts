@@ -6,7 +6,7 @@ import type { ResourceIssue } from '../fhir/resource-issue.ts';
 import { collectSegments, findGroups, type Group, isGroupName } from '../hl7/group.ts';
 import type { Header } from '../hl7/header.ts';
 import { locateSegment } from '../hl7/path.ts';
-import { entryNames, lastingPart } from './bundle.ts';
+import { entryNames, writeBody } from './bundle.ts';
 import { compileDeliveries, type Deliver } from './deliver.ts';
 import { compileNames } from './names.ts';
 import { layerMapping } from './overlay.ts';
@@ -91,6 +91,8 @@ export const MAPPING_KEYS = [
   'tables',
   'tests',
 ] as const;
+
+const UTF8 = new TextEncoder();
 
 const NEEDED = ['mapping', 'match', 'each', 'lane', 'result', 'deliver'] as const;
 
@@ -177,25 +179,23 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       if (scope.faults.size > 0) return null;
       throw new Fault('mapping-incomplete', { where: one.where, detail: 'empty body' });
     }
-    const text = JSON.stringify(body.value);
+    const { text, lasting } = writeBody(body.value);
     // What lacks an element because of a fault does not leave; that it is incomplete need not be said as well.
     const issues = scope.faults.size === 0 && isResource(body.value) ? checkResource(body.value) : [];
-    const lasting = lastingPart(body.value);
     const draft: Draft = {
       resultKey,
       target: one.target,
       operation: one.operation,
       party: scope.party.id,
       laneKey: deriveKey(setup.secret, ['lane', ...readParts(lane, scope)]).slice(0, 32),
-      body: new TextEncoder().encode(text),
+      body: UTF8.encode(text),
       notBefore: one.notBefore?.(scope) ?? null,
       notAfter: one.notAfter?.(scope) ?? null,
     };
-    const states = lasting === body.value ? text : JSON.stringify(lasting);
     const { target, operation, party } = draft;
     return {
       draft,
-      states: `${one.target}/${one.operation} ${states}`,
+      states: `${one.target}/${one.operation} ${lasting}`,
       body: { target, operation, party, body: text, trail: scope.run.trail?.takeEntries() ?? [], where: one.where },
       issues,
     };

@@ -2,12 +2,14 @@ import { Fault } from '../contracts/fault.ts';
 import { isCertainlyAfter } from '../fhir/fhir-time.ts';
 import { Choice } from './choice.ts';
 import { compileCall, compileFrom, isNothing, type Made, withTrail } from './from.ts';
+import { isConstant, keepConstant } from './constant.ts';
 import { ProblemError, suggest } from './problem.ts';
 import { compileReference, compileReferences } from './reference.ts';
 import { Found, type Scope } from './scope.ts';
 import { compileSource } from './source.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import { compileText } from './text.ts';
+import type { Trail } from './trail.ts';
 import { compileWhen } from './when.ts';
 import type { NamedNode, YamlNode } from './yaml-node.ts';
 
@@ -41,8 +43,13 @@ const ELEMENT_NAME = /^_?[a-z][A-Za-z0-9]*(\[x\])?$/;
  * @throws ProblemError
  */
 export function compileRule(node: YamlNode, around: Surroundings): Evaluate {
+  if (!node.isMap && !node.isList) return compileLiteral(node);
+  const made = compileKeys(node, around);
+  return isConstant(node) ? keepConstant(made) : made;
+}
+
+function compileKeys(node: YamlNode, around: Surroundings): Evaluate {
   if (node.isList) return compileList(node, around);
-  if (!node.isMap) return compileLiteral(node);
   const keys = node.keys(RULE_KEYS);
   const sources = SOURCES.filter((name) => keys.has(name));
   const [source] = sources;
@@ -114,10 +121,10 @@ function compileLiteral(node: YamlNode): Evaluate {
 function compileList(node: YamlNode, around: Surroundings): Evaluate {
   const rules = node.items().map((item) => compileRule(item, around));
   return (scope) => {
+    const { trail } = scope.run;
     const values: unknown[] = [];
     for (const rule of rules) {
-      const make = () => evaluateKeepingFaults(rule, scope);
-      const found = scope.run.trail === null ? make() : scope.run.trail.within(`[${values.length}]`, make);
+      const found = trail === null ? tryTo(rule, scope) : tryWithin(trail, `[${values.length}]`, rule, scope);
       if (found === null || isNothing(found)) continue;
       // A rule that finds many (all:) puts each of them into the list.
       if (Array.isArray(found.value)) values.push(...found.value);
@@ -133,11 +140,11 @@ function compileEach(node: YamlNode, evaluate: Evaluate, around: Surroundings): 
   return {
     source,
     evaluate: (scope) => {
+      const { trail } = scope.run;
       const values: unknown[] = [];
       for (const { cell } of source.readAll(scope)) {
         const inner = { ...scope, it: cell };
-        const make = () => evaluateKeepingFaults(evaluate, inner);
-        const found = scope.run.trail === null ? make() : scope.run.trail.within(`[${values.length}]`, make);
+        const found = trail === null ? tryTo(evaluate, inner) : tryWithin(trail, `[${values.length}]`, evaluate, inner);
         if (found !== null && !isNothing(found)) values.push(found.value);
       }
       return Found.made(values);
@@ -245,8 +252,7 @@ export function compileSet(
     const made: Record<string, unknown> = {};
     let isEmpty = hasRules;
     for (const { name, evaluate, isLiteral } of elements) {
-      const make = () => evaluateKeepingFaults(evaluate, scope);
-      const found = trail === null ? make() : trail.within(name, make);
+      const found = trail === null ? tryTo(evaluate, scope) : tryWithin(trail, name, evaluate, scope);
       if (found === null || isNothing(found)) continue;
       if (trail !== null && found.value instanceof Choice) trail.rename(name, found.value.nameOf(name));
       setElement(made, name, found.value);
@@ -282,7 +288,8 @@ function setElement(made: Record<string, unknown>, name: string, value: unknown)
   else made[name] = value;
 }
 
-function evaluateKeepingFaults(evaluate: Evaluate, scope: Scope): Found | null {
+/** Keeps a fault, and goes on. */
+function tryTo(evaluate: Evaluate, scope: Scope): Found | null {
   try {
     return evaluate(scope);
   } catch (error) {
@@ -290,4 +297,9 @@ function evaluateKeepingFaults(evaluate: Evaluate, scope: Scope): Found | null {
     scope.faults.add(error);
     return null;
   }
+}
+
+/** The same, below the element that is being made. */
+function tryWithin(trail: Trail, step: string, evaluate: Evaluate, scope: Scope): Found | null {
+  return trail.within(step, () => tryTo(evaluate, scope));
 }
