@@ -7,6 +7,9 @@ export interface Finding extends Problem {
   readonly severity: 'error' | 'warning';
 }
 
+/** Of more, nobody reads the rest. */
+const MAX_FINDINGS = 1000;
+
 /** Findings as they are made; the same one twice, by way of two mappings, is one. */
 export class Findings {
   readonly #found = new Map<string, Finding>();
@@ -28,7 +31,7 @@ export class Findings {
   add(finding: Finding): void {
     const { file, line, column, message } = finding;
     const key = JSON.stringify([file, line, column, message]);
-    if (!this.#found.has(key)) this.#found.set(key, finding);
+    if (!this.#found.has(key) && this.#found.size < MAX_FINDINGS) this.#found.set(key, finding);
   }
 
   /** By file, line and column. */
