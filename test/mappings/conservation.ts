@@ -24,12 +24,12 @@ export function listLost(bytes: Uint8Array, bundles: readonly unknown[], warning
     numbers.has(decimal(text)) ||
     (/\d{4}/.test(text) && digits.includes(withoutOffset(text)));
   const isNamed = (at: string) => warnings.some((warning) => warning.at?.startsWith(at) === true);
-  const unescape = (raw: string) => (raw === HL7_NULL ? '' : unescapeText(raw, message.delimiters, decode));
+  const meaningOf = (raw: string) => (raw === HL7_NULL ? '' : unescapeText(raw, message.delimiters, decode));
   return message.segments.flatMap((segment) =>
     textsOf(segment, message)
       .map(({ at, raw }) => ({
         at,
-        text: unescape(raw)
+        text: meaningOf(raw)
           .replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, '')
           .trim(),
       }))
