@@ -123,7 +123,7 @@ export function readRaw(raw: string, run: Run): string {
 }
 
 function readUnusual(raw: string, { message: { delimiters }, decodeBytes }: Run): string {
-  const unescape = (part: string) => unescapeText(part, delimiters, decodeBytes);
+  const meaningOf = (part: string) => unescapeText(part, delimiters, decodeBytes);
   return raw
     .split(delimiters.component)
     .map((part) =>
