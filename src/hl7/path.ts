@@ -196,6 +196,12 @@ export function readCells(path: Path, scope: Group, message: Message): readonly 
       if (raw !== null) cells.push(cellOf(path, segment, field, raw, 1, message));
       continue;
     }
+    if (repetitions.kind === 'all') {
+      let repetition = 1;
+      for (const raw of segment.repetitions(field))
+        cells.push(cellOf(path, segment, field, raw, repetition++, message));
+      continue;
+    }
     const numbered = segment.repetitions(field).map((raw, index) => ({ raw, repetition: index + 1 }));
     const chosen = select(repetitions, numbered, ({ raw }, test) => says(raw, test, message));
     for (const { raw, repetition } of chosen) cells.push(cellOf(path, segment, field, raw, repetition, message));

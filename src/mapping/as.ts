@@ -4,7 +4,7 @@ import { PathError, parsePath } from '../hl7/path.ts';
 import { CONVERSIONS, type ConversionName, type ConversionOptions } from './conversion.ts';
 import { suggest } from './problem.ts';
 import { compileRule, type RuleKeys } from './rule.ts';
-import { type Found, foundText, type Scope } from './scope.ts';
+import { type Found, foundText, type Scope, scopeAtCell } from './scope.ts';
 import { compileSource } from './source.ts';
 import type { Surroundings } from './surroundings.ts';
 import { convertByType } from './values/value-type.ts';
@@ -78,6 +78,6 @@ function compileDatatype(node: YamlNode, name: string, around: Surroundings): Co
   const where = node.where;
   return (found, scope) => {
     if (found.cell === null) throw new Fault('mapping-incomplete', { where, detail: `${name} is made from a field` });
-    return evaluate({ ...scope, it: found.cell })?.value ?? null;
+    return evaluate(scopeAtCell(scope, found.cell))?.value ?? null;
   };
 }

@@ -3,7 +3,7 @@ import { findGroups, type Group, isGroupName, mayHold } from '../hl7/group.ts';
 import { type Cell, PathError, parsePath, type Path, selectSegments } from '../hl7/path.ts';
 import { keepProblem } from './problem.ts';
 import { compilePart, compileRule, compileSet } from './rule.ts';
-import { Found, foundText, type References, type Scope } from './scope.ts';
+import { Found, foundText, type References, type Scope, scopeAtCell, scopeAtGroup } from './scope.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import type { Trail } from './trail.ts';
 import { compileWhen } from './when.ts';
@@ -146,7 +146,7 @@ class BundleRun implements References {
   open(spec: EntrySpec, scope: Scope): void {
     if (spec.each === 'reference') return;
     for (const group of groupsOf(spec.each, scope)) {
-      const inner = { ...scope, group };
+      const inner = scopeAtGroup(scope, group);
       if (spec.holds === null || spec.holds(inner)) this.#note(this.#instance(spec, inner), group);
     }
   }
@@ -166,7 +166,7 @@ class BundleRun implements References {
   make(entry: string, cell: Cell, scope: Scope): string | null {
     const spec = this.#specs.get(entry);
     if (spec === undefined) return null;
-    const inner = { ...scope, it: cell };
+    const inner = scopeAtCell(scope, cell);
     if (spec.holds !== null && !spec.holds(inner)) return null;
     const instance = this.#instance(spec, inner);
     return this.#resourceOf(instance) === null ? null : instance.fullUrl;

@@ -5,7 +5,7 @@ import { compileCall, compileFrom, isNothing, type Made, withTrail } from './fro
 import { isConstant, keepConstant } from './constant.ts';
 import { ProblemError, suggest } from './problem.ts';
 import { compileReference, compileReferences } from './reference.ts';
-import { Found, type Scope } from './scope.ts';
+import { Found, type Scope, scopeAtCell } from './scope.ts';
 import { compileSource } from './source.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import { compileText } from './text.ts';
@@ -143,7 +143,7 @@ function compileEach(node: YamlNode, evaluate: Evaluate, around: Surroundings): 
       const { trail } = scope.run;
       const values: unknown[] = [];
       for (const { cell } of source.readAll(scope)) {
-        const inner = { ...scope, it: cell };
+        const inner = scopeAtCell(scope, cell);
         const found = trail === null ? tryTo(evaluate, inner) : tryWithin(trail, `[${values.length}]`, evaluate, inner);
         if (found !== null && !isNothing(found)) values.push(found.value);
       }

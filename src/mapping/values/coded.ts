@@ -1,5 +1,5 @@
 import { partOfCell, readPart } from '../../hl7/path.ts';
-import { type Found, foundText, type Run } from '../scope.ts';
+import { type Found, foundText, readRaw, type Run } from '../scope.ts';
 import type { Table } from '../table.ts';
 
 export interface Coding {
@@ -50,7 +50,7 @@ export function partReader(found: Found, run: Run): (component: number, subcompo
       cell.component === null
         ? readPart(cell.raw, component, subcomponent ?? null, run.message)
         : partOfCell(cell, component, null, run.message).raw;
-    return raw === '' || raw === '""' ? '' : foundText(found.part(raw), run).trim();
+    return raw === '' || raw === '""' ? '' : readRaw(raw, run).trim();
   };
 }
 
