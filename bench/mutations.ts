@@ -128,7 +128,6 @@ function mutate(path: string, { name, from, to }: Mutation): void {
 
 /** What the suite complained about, the first lines of it. */
 function reasons(said: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours of the runner
   const lines = said.replace(/\x1b\[[0-9;]*m/g, '').split('\n');
   const found = lines.filter((line) => /^\+ {2,}"|Error: /.test(line)).slice(0, 3);
   return found.map((line) => `         ${line.trim().slice(0, 140)}`).join('\n');
