@@ -62,6 +62,7 @@ export class ReportBundle {
   readonly warnings: FaultRecord[] = [];
   readonly #entries = new Map<string, Entry>();
   readonly #patientKey: string;
+  readonly #person: string;
   #patient = '';
   #encounter = '';
 
@@ -109,6 +110,11 @@ export class ReportBundle {
     this.pv1 = pv1 ?? null;
     this.sender = lines.text(lines.msh, 4, 1) || lines.text(lines.msh, 3, 1) || lines.text(lines.msh, 4, 2);
     this.#patientKey = this.#keyOf(this.pid, [3, 2, 5]);
+    this.#person =
+      lines.text(this.pid, 3, 1) ||
+      lines.text(this.pid, 2, 1) ||
+      this.#keyOf(this.pid, [5]) ||
+      lines.text(lines.msh, 10, 1);
   }
 
   make(): { body: Json; lasting: unknown } {
@@ -119,14 +125,14 @@ export class ReportBundle {
         ? null
         : this.#open('patient', 'create', [sender, this.#patientKey, lines.unescape(lines.raw(pid, 7))]);
     this.#patient = patient === null ? '' : urlOf(patient.hash);
-    const visit =
-      pv1 !== null && lines.isValued(lines.raw(pv1, 2))
-        ? this.#open('encounter', 'update', [
-            sender,
-            this.#patientKey,
-            lines.text(pv1, 19, 1) || lines.unescape(lines.raw(pv1, 44)) || lines.unescape(lines.raw(lines.msh, 10)),
-          ])
-        : null;
+    const said = [2, 3, 7, 19, 44].some((field) => lines.isValued(lines.raw(pv1, field)));
+    const visit = said
+      ? this.#open('encounter', 'update', [
+          sender,
+          this.#person,
+          lines.text(pv1, 19, 1) || lines.text(pv1, 50, 1) || this.#keyOf(pv1, [44, 2]),
+        ])
+      : null;
     this.#encounter = visit === null ? '' : urlOf(visit.hash);
     const keys = orders.map((order) => this.#orderKey(order));
     const requests = orders.map((order, index) => {
@@ -150,9 +156,10 @@ export class ReportBundle {
     );
     const specimens = orders.map((order, index) =>
       order.specimens.map((specimen) => {
-        const number = lines.text(specimen.spm, 2, 2, 1) || lines.text(specimen.spm, 2, 1, 1);
-        const type = lines.text(specimen.spm, 4, 1) || lines.text(specimen.spm, 4, 4);
-        const entry = this.#open('specimen', 'update', [sender, number, ...(keys[index] ?? []).slice(1), type]);
+        const number =
+          lines.text(specimen.spm, 2, 2, 1) || lines.text(specimen.spm, 2, 1, 1) || (keys[index]?.[2] ?? '');
+        const key = [number, this.#coded(specimen.spm, 4), lines.text(specimen.spm, 17, 1)];
+        const entry = this.#open('specimen', 'update', [sender, this.#person, ...key]);
         specimen.url = urlOf(entry.hash);
         return entry;
       }),
@@ -176,7 +183,9 @@ export class ReportBundle {
     }
     const [first, ...lasting] = [...this.#entries.values()].map(entryOf);
     const identifier = { value: lines.text(lines.msh, 10, 1) };
-    return { body: { resourceType: 'Bundle', identifier, type: 'transaction', entry: [first, ...lasting] }, lasting };
+    const sent = lines.dateTime(lines.text(lines.msh, 7, 1));
+    const head = { resourceType: 'Bundle', identifier, ...(sent.includes('T') ? { timestamp: sent } : {}) };
+    return { body: { ...head, type: 'transaction', entry: [first, ...lasting] }, lasting };
   }
 
   #openOrder(orc: Line | null, obr: Line | null): Order {
@@ -201,8 +210,9 @@ export class ReportBundle {
       lines.text(orc, 3, 1) ||
       lines.text(obr, 2, 1) ||
       lines.text(orc, 2, 1) ||
+      this.#keyOf(obr, [7]) ||
       lines.text(lines.msh, 10, 1);
-    return [this.sender, number, this.#coded(obr, 4)];
+    return [this.sender, this.#person, number, this.#coded(obr, 4)];
   }
 
   #coded(line: Line | null, field: number): string {
@@ -230,38 +240,68 @@ export class ReportBundle {
     const { lines } = this;
     const { msh } = lines;
     const [message, event, structure] = [lines.text(msh, 9, 1), lines.text(msh, 9, 2), lines.text(msh, 9, 3)];
-    const made: Json = {
-      resourceType: 'MessageHeader',
-      eventCoding: {
-        system: `${TERMINOLOGY}/v2-0003`,
-        code: event || message,
-        display: [message, event, structure].filter((part) => part !== '').join('^'),
-      },
+    const made: Json = { resourceType: 'MessageHeader' };
+    const tag: Json[] = [];
+    for (const [component, table] of [
+      [1, '0103'],
+      [2, '0207'],
+    ] as const) {
+      const code = lines.text(msh, 11, component);
+      if (code !== '') tag.push({ system: `${TERMINOLOGY}/v2-${table}`, code });
+    }
+    if (tag.length > 0) made.meta = { tag };
+    made.eventCoding = {
+      system: `${TERMINOLOGY}/v2-0003`,
+      code: event || message,
+      display: [message, event, structure].filter((part) => part !== '').join('^'),
     };
-    const destination = lines.text(msh, 5, 1);
-    const endpoint = this.#system(lines.text(msh, 5, 2)) ?? (destination === '' ? null : 'urn:x-sluss:not-stated');
-    if (destination !== '' || endpoint !== null)
-      made.destination = [
-        { ...(destination === '' ? {} : { name: destination }), ...(endpoint === null ? {} : { endpoint }) },
-      ];
-    const facility = lines.raw(msh, 4);
-    if (lines.isValued(facility)) made.sender = this.#facility(facility);
+    const destination: Json = {};
+    const [application, facility] = [lines.raw(msh, 5), lines.raw(msh, 6)];
+    const name = lines.part(application, 1);
+    if (name !== '') destination.name = name;
+    const endpoint = this.#endpoint(application);
+    if (endpoint !== null) destination.endpoint = endpoint;
+    else if (lines.isValued(application) || lines.isValued(facility)) destination._endpoint = UNKNOWN_CODE;
+    if (lines.isValued(facility)) destination.receiver = this.#facility(facility);
+    if (Object.keys(destination).length > 0) made.destination = [destination];
+    const home = lines.raw(msh, 4);
+    if (lines.isValued(home)) made.sender = this.#facility(home);
     const source: Json = {};
-    const name = lines.text(msh, 3, 1);
-    if (name !== '') source.name = name;
-    source.endpoint = this.#system(lines.text(msh, 3, 2)) ?? 'urn:x-sluss:not-stated';
+    const sender = lines.text(msh, 3, 1) || lines.text(msh, 3, 2);
+    if (sender !== '') source.name = sender;
+    const from = this.#endpoint(lines.raw(msh, 3));
+    if (from !== null) source.endpoint = from;
+    else source._endpoint = UNKNOWN_CODE;
     made.source = source;
     if (this.orders.length > 0) made.focus = this.orders.map(({ report }) => ({ reference: report }));
     return made;
   }
 
+  /** The URI of an application, an HD. */
+  #endpoint(raw: string): string | null {
+    const [id, type] = [this.lines.part(raw, 2), this.lines.part(raw, 3).toUpperCase()];
+    if (type === 'ISO') return /^[0-2](?:\.(?:0|[1-9]\d*))+$/.test(id) ? `urn:oid:${id}` : null;
+    if (type === 'UUID') return `urn:uuid:${id.toLowerCase()}`;
+    if (type === 'DNS') return /^[a-z0-9.-]+$/i.test(id) ? `urn:dns:${id}` : null;
+    return type === 'URI' && /^[a-z][a-z0-9+.-]*:[!-~]+$/i.test(id) ? id : null;
+  }
+
   #facility(raw: string): Json {
-    const [name, id] = [this.lines.part(raw, 1), this.lines.part(raw, 2)];
-    return this.#refer('facility', 'create', [name, id], () => ({
-      resourceType: 'Organization',
-      identifier: [{ value: id || name }],
-      name: name || id,
-    }));
+    const { lines } = this;
+    const key = [1, 2].map((component) => lines.unescape(componentOf(raw, component)));
+    return this.#refer('facility', 'create', key, () => {
+      const [name, id, type] = [lines.part(raw, 1), lines.part(raw, 2), lines.part(raw, 3)];
+      const identifier: Json[] = [];
+      if (name !== '') identifier.push({ value: name });
+      const uri = this.#uri(id, type);
+      if (uri !== null) identifier.push({ system: 'urn:ietf:rfc:3986', value: uri });
+      else if (id !== '' || type !== '')
+        identifier.push({
+          ...(type === '' ? {} : { type: { coding: [{ system: `${TERMINOLOGY}/v2-0301`, code: type }] } }),
+          ...(id === '' ? {} : { value: id }),
+        });
+      return { resourceType: 'Organization', identifier, name: name || id };
+    });
   }
 
   #patientOf(): Json {
@@ -306,7 +346,10 @@ export class ReportBundle {
     const made: Json = { resourceType: 'Encounter' };
     const ended = lines.isValued(lines.raw(pv1, 45));
     made.status = ended ? 'finished' : (CLASS_STATUSES.get(letter) ?? 'unknown');
-    made.class = { system: CLASS_SYSTEMS.get(letter) ?? `${TERMINOLOGY}/v2-0004`, code: CLASSES.get(letter) ?? letter };
+    made.class =
+      letter === ''
+        ? UNKNOWN_CODE
+        : { system: CLASS_SYSTEMS.get(letter) ?? `${TERMINOLOGY}/v2-0004`, code: CLASSES.get(letter) ?? letter };
     const service = this.#concept(lines.raw(pv1, 10));
     if (service !== null) made.serviceType = service;
     if (this.#patient !== '') made.subject = { reference: this.#patient };
@@ -328,7 +371,8 @@ export class ReportBundle {
     this.#setTime(period, 'end', pv1, 45, 'PV1-45');
     if (Object.keys(period).length > 0) made.period = period;
     const place = lines.raw(pv1, 3);
-    if (lines.isValued(place)) made.location = [{ location: this.#place(place) }];
+    if (lines.isValued(place))
+      made.location = [{ location: this.#place(place), status: letter === 'P' ? 'planned' : 'active' }];
     return made;
   }
 
@@ -343,6 +387,7 @@ export class ReportBundle {
       if (name !== '') made.name = name;
       const description = lines.part(raw, 9);
       if (description !== '') made.description = description;
+      made.mode = 'instance';
       const code = PLACE_TYPES.get(lines.part(raw, 6));
       if (code !== undefined)
         made.physicalType = { coding: [{ system: `${TERMINOLOGY}/location-physical-type`, code }] };
@@ -352,7 +397,7 @@ export class ReportBundle {
 
   #practitioner(raw: string): Json {
     const { lines } = this;
-    const key = [1, 9, 2, 3].map((component) => lines.unescape(componentOf(raw, component)));
+    const key = [this.sender, ...[1, 9, 2, 3].map((component) => lines.unescape(componentOf(raw, component)))];
     return this.#refer('practitioner', 'create', key, () => {
       const made: Json = { resourceType: 'Practitioner' };
       const identifier: Json = {};
@@ -530,6 +575,9 @@ export class ReportBundle {
         return ['valueString', lines.read(raw) || null];
     }
     this.#warn('value-unmapped', `${at}-5`);
+    const isNumber = type === 'NM' || type === 'SN';
+    // A text has no place for its unit.
+    if (isNumber && lines.isValued(lines.raw(obx, 6))) this.#warn('value-unmapped', `${at}-6`);
     return ['valueString', lines.read(raw)];
   }
 
