@@ -1,7 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export interface Diagnostic {
   readonly message: string;
@@ -32,7 +31,7 @@ const SETTINGS = {
   http: {},
 };
 
-const SERVER = join(import.meta.dirname, '../node_modules/yaml-language-server/bin/yaml-language-server');
+const SERVER = fileURLToPath(import.meta.resolve('yaml-language-server/bin/yaml-language-server'));
 
 /** Talks to yaml-language-server over its standard input and output, as an editor does. */
 export class Editor implements AsyncDisposable {
