@@ -120,6 +120,8 @@ function chooseMappings(header: Header, channel: MappedChannel): MessageMapping[
     throw new Fault(code[0], { at: code[1] });
   }
   if (!SUPPORTED_VERSION.test(header.version)) throw new Fault('version-unsupported', { at: 'MSH-12' });
+  // Without a control id the sender could not tell which message an answer belongs to.
+  if (header.controlId === '') throw new Fault('field-required', { at: 'MSH-10' });
   return chosen;
 }
 

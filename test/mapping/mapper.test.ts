@@ -320,7 +320,7 @@ describe('an answer', () => {
       CONTEXT,
     );
   const CERTIFICATE = JSON.stringify({
-    testProof: { metadata: { uvci: 'URN:UVCI:01:SE:EHM/T1' } },
+    testProof: { metadata: { uvci: 'URN:UVCI:01:SE:EHM/T1' }, qrCode: { image: 'iVBORw==' } },
     proofTypes: [{ mimetype: 'application/pdf', content: 'JVBERg==' }],
   });
 
@@ -330,9 +330,11 @@ describe('an answer', () => {
     expect(drafts.map(({ target, operation, party }) => [target, operation, party])).toEqual([
       ['certificates', 'write', 'nord'],
       ['certificates', 'write', 'nord'],
+      ['certificates', 'write', 'nord'],
     ]);
     expect(bodies).toEqual([
       { name: `${identifierOf(first)}.pdf`, encoding: 'base64', content: 'JVBERg==' },
+      { name: `${identifierOf(first)}.png`, encoding: 'base64', content: 'iVBORw==' },
       { name: `${identifierOf(first)}.json`, encoding: 'utf8', content: '{"uvci":"URN:UVCI:01:SE:EHM/T1"}' },
     ]);
   });

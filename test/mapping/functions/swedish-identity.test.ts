@@ -95,8 +95,12 @@ describe('a national number', () => {
     expect(read('X1234567^^^^PPN')).toEqual({ kind: 'none', key: 'local:PPN:X1234567' });
   });
 
-  it('is not guessed where nobody says what it is and the check digit is wrong', () => {
-    expect(read('199708062387')).toEqual({ kind: 'none', key: 'local::199708062387' });
+  it('is refused where nobody says what it is, it looks like one, and the check digit is wrong', () => {
+    expect(read('199708062387')).toEqual(['check-digit PID-3.1 personnummer']);
+    expect(read('199708062387^^^LABX')).toEqual({ kind: 'none', key: 'local:LABX:199708062387' });
+  });
+
+  it('is not guessed where the century is missing and nobody says what it is', () => {
     expect(read('9708062386')).toEqual({ kind: 'none', key: 'local::9708062386' });
   });
 });
