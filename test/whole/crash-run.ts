@@ -63,7 +63,7 @@ export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
   const violations = [...accounts.violations, ...senders.wrong];
   if (code !== 0) violations.push(`the last engine ended with ${code ?? signal}`);
   const files = existsSync(join(site.folder, 'certificates')) ? readdirSync(join(site.folder, 'certificates')) : [];
-  if (files.length !== 2 * accounts.figures.certificates) {
+  if (files.length !== 3 * accounts.figures.certificates) {
     violations.push(`${files.length} files were written for ${accounts.figures.certificates} certificates`);
   }
   const durationMs = performance.now() - startedAt;
