@@ -10,6 +10,7 @@ import type { Clock } from './contracts/clock.ts';
 import type { Journal } from './contracts/journal.ts';
 import type { Log } from './contracts/log.ts';
 import type { Host } from './contracts/plugin.ts';
+import type { Source } from './contracts/source.ts';
 import type { Status } from './contracts/status.ts';
 import { createEngine } from './engine/engine.ts';
 import { type Channel, RETURN_OPERATION, type TargetPlace } from './engine/settings.ts';
@@ -23,7 +24,7 @@ import { createParties, type LiveParties, type PartyConfig, partyConfig } from '
 import { readVersion } from './version.ts';
 
 /** Certificates are looked at this often. */
-const CERTIFICATES_EVERY_MS = 30_000;
+const CERTIFICATES_EVERY_MS = 5_000;
 
 /** What the process hands in. */
 export interface Surroundings {
@@ -62,12 +63,56 @@ export interface Sluss {
   stop(): Promise<void>;
 }
 
+/** What a configuration says, with its parties; its sources and targets are not made yet. */
+export interface Installation extends Pick<Assembly, 'configuration' | 'log' | 'clock' | 'parties'> {
+  /** @throws Error where it cannot be made, a certificate is missing for example */
+  makeTarget(named: Configuration<PartyConfig>['targets'][number]): TargetPlace;
+  makeSource(named: Configuration<PartyConfig>['channels'][number]): Source;
+}
+
 /**
  * Reads a configuration and makes what it names.
  * @param mayMakeSecret false = only looking: no file is made
  * @throws ConfigError with every problem at its line · Error where something it names cannot be made
  */
 export async function assemble(file: string, around: Surroundings, mayMakeSecret: boolean): Promise<Assembly> {
+  const { makeTarget, makeSource, ...installation } = await readInstallation(file, around, mayMakeSecret);
+  const { configuration, parties } = installation;
+  const targets = configuration.targets.map((target) =>
+    make(configuration, `targets.${target.name}`, () => makeTarget(target)),
+  );
+  checkReturns(configuration, targets);
+  const channels = configuration.channels.map((channel): Channel => {
+    const { name, parties: permitted, charset, acknowledge, answerWithinMs, ackDialect, returnTo } = channel;
+    return {
+      name,
+      source: make(configuration, `channels.${name}.source`, () => makeSource(channel)),
+      parties: permitted,
+      charset,
+      acknowledge,
+      answerWithinMs,
+      dialect: ackDialect,
+      returnTo: returnTo?.target ?? null,
+    };
+  });
+  return {
+    ...installation,
+    targets,
+    channels,
+    loadMappings: createMappingLoader(configuration, targets, parties),
+    async dispose() {
+      parties.stop();
+      await Promise.allSettled(targets.map(({ target }) => target.stop()));
+    },
+  };
+}
+
+/** Reads a configuration and the certificates of its parties. Otherwise as `assemble`. @throws ConfigError */
+export async function readInstallation(
+  file: string,
+  around: Surroundings,
+  mayMakeSecret: boolean,
+): Promise<Installation> {
   const clock = around.clock ?? systemClock;
   const configuration = await loadConfiguration({
     file,
@@ -81,44 +126,21 @@ export async function assemble(file: string, around: Surroundings, mayMakeSecret
   const { level, pretty } = configuration.log;
   const log = createLog({ level, pretty, colours: around.colours, destination: around.logTo, clock });
   const resolvePath = (path: string) => resolve(dirname(configuration.file), path);
+  const readVariable = (name: string) => around.env[name] ?? null;
   const parties = createParties(configuration.parties, {
     clock,
     log,
     readFile: (path) => readFileSync(resolvePath(path)),
-    readVariable: (name) => around.env[name] ?? null,
+    readVariable,
   });
-  const hostOf = (name: string): Host => ({ name, log, clock, parties, resolvePath });
-  const targets = configuration.targets.map(({ name, plugin, config, limits }) => ({
-    name,
-    limits,
-    target: make(configuration, `targets.${name}`, () => plugin.create(config, hostOf(name))),
-  }));
-  checkReturns(configuration, targets);
-  const channels = configuration.channels.map((channel): Channel => {
-    const { name, source, parties: permitted, charset, acknowledge, answerWithinMs, ackDialect, returnTo } = channel;
-    return {
-      name,
-      source: make(configuration, `channels.${name}.source`, () => source.plugin.create(source.config, hostOf(name))),
-      parties: permitted,
-      charset,
-      acknowledge,
-      answerWithinMs,
-      dialect: ackDialect,
-      returnTo: returnTo?.target ?? null,
-    };
-  });
+  const hostOf = (name: string): Host => ({ name, log, clock, parties, readVariable, resolvePath });
   return {
     configuration,
     log,
     clock,
     parties,
-    targets,
-    channels,
-    loadMappings: createMappingLoader(configuration, targets, parties),
-    async dispose() {
-      parties.stop();
-      await Promise.allSettled(targets.map(({ target }) => target.stop()));
-    },
+    makeTarget: ({ name, plugin, config, limits }) => ({ name, limits, target: plugin.create(config, hostOf(name)) }),
+    makeSource: ({ name, source }) => source.plugin.create(source.config, hostOf(name)),
   };
 }
 

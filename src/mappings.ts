@@ -7,6 +7,8 @@ import type { Parties } from './contracts/party.ts';
 import type { Engine } from './engine/engine.ts';
 import type { TargetPlace } from './engine/settings.ts';
 import { runCases } from './mapping/case.ts';
+import type { Finding } from './mapping/finding.ts';
+import { lintMappings } from './mapping/lint.ts';
 import { type CompileSetup, compileMappings } from './mapping/compile.ts';
 import { readMappingFiles } from './mapping/load.ts';
 import type { ExplainingMapper } from './mapping/mapper.ts';
@@ -22,6 +24,12 @@ export interface LoadedMappings {
   readonly problems: readonly ConfigProblem[];
   /** Cases of the files that end otherwise than they say; they stop nothing. */
   failedCases(): readonly ConfigProblem[];
+  /** What compiles and is probably wrong all the same; stops nothing. */
+  findings(): readonly MappingFinding[];
+}
+
+export interface MappingFinding extends ConfigProblem {
+  readonly severity: Finding['severity'];
 }
 
 /** Reads the mapping files of a configuration from the disk. Never throws. */
@@ -52,23 +60,44 @@ export function createMappingLoader(
     parties: parties.list().map(({ party }) => party),
     secret: configuration.secret,
   };
-  const locate = (problem: Problem): ConfigProblem => ({
-    file: resolve(from, problem.file),
-    line: problem.line,
-    column: problem.column,
-    text: problem.hint === null ? problem.message : `${problem.message} (${problem.hint})`,
-  });
+  const locate = (problem: Problem) => locateProblem(problem, from);
   return () => {
     try {
       const files = readMappingFiles(configuration.mappings, from);
       const { mapper, problems } = compileMappings(files, setup);
-      return { mapper, problems: problems.map(locate), failedCases: () => failedCases(files, setup).map(locate) };
+      return {
+        mapper,
+        problems: problems.map(locate),
+        failedCases: () => failedCases(files, setup).map(locate),
+        findings: () => lintMappings(files, setup.channels).map((finding) => locateFinding(finding, from)),
+      };
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       const problem = { file: configuration.file, line: null, column: null, text };
-      return { mapper: null, problems: [problem], failedCases: () => [] };
+      return { mapper: null, problems: [problem], failedCases: () => [], findings: () => [] };
     }
   };
+}
+
+/**
+ * Looks through folders of mapping files without a configuration: what keeps them from being compiled, and what lint
+ * finds. @throws Error (of node:fs) if a folder cannot be read
+ */
+export function checkMappingFolders(folders: readonly string[], from: string): MappingFinding[] {
+  const files = readMappingFiles(folders, from);
+  const setup = { channels: [], operations: {}, parties: [], secret: new Uint8Array(32) };
+  const { problems } = compileMappings(files, setup);
+  const errors = problems.map((problem): Finding => ({ ...problem, severity: 'error' }));
+  return [...errors, ...lintMappings(files)].map((finding) => locateFinding(finding, from));
+}
+
+function locateProblem(problem: Problem, from: string): ConfigProblem {
+  const { file, line, column, message, hint } = problem;
+  return { file: resolve(from, file), line, column, text: hint === null ? message : `${message} (${hint})` };
+}
+
+function locateFinding(finding: Finding, from: string): MappingFinding {
+  return { ...locateProblem(finding, from), severity: finding.severity };
 }
 
 /** A file's cases speak of its mapping as it stands there, so they are run without what channels put over it. */

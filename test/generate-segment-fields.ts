@@ -20,10 +20,15 @@ const NEWER: Readonly<Record<string, readonly [first: number, ...types: string[]
 const TYPES: Readonly<Record<string, readonly string[]>> = {
   CNN: ['ST', 'ST', 'ST', 'ST', 'ST', 'IS', 'IS', 'IS', 'IS', 'ID', 'ST'],
   DTM: ['ST', 'ID'],
+  NDL: ['CNN', 'TS', 'TS', 'IS', 'IS', 'IS', 'HD', 'IS', 'IS', 'IS', 'IS'],
+  OG: ['ST', 'ST', 'ST', 'ST'],
   FN: ['ST', 'ST', 'ST', 'ST', 'ST'],
   SAD: ['ST', 'ST', 'ST'],
   TS: ['ST', 'ID'],
 };
+
+/** Fields that v2.9 gave another type: one that holds the older as well, or none where they differ. */
+const CHANGED: Readonly<Record<string, string>> = { 'OBX-4': 'OG', 'ORC-4': '-' };
 
 /** One value, in every version. */
 const PRIMITIVE = ['DT', 'FT', 'ID', 'IS', 'NM', 'SI', 'ST', 'TM', 'TX'];
@@ -42,7 +47,7 @@ export function generateSegmentFields(): string {
     if (parts.length > (components.get(type)?.length ?? 0))
       components.set(
         type,
-        parts.map(({ hl7Type }) => hl7Type),
+        parts.map(({ hl7Type, usage }) => (usage === 'W' ? '-' : hl7Type)),
       );
     for (const part of parts) if (part.components !== undefined) note(part.hl7Type, part.components);
   };
@@ -60,7 +65,9 @@ export function generateSegmentFields(): string {
       const types: string[] = [];
       // The type of a field that was withdrawn is not told any more.
       for (const field of fields)
-        types[field.num - 1] = Object.values(field.usage ?? {}).includes('W') ? '-' : known(field.hl7Type);
+        types[field.num - 1] = Object.values(field.usage ?? {}).includes('W')
+          ? '-'
+          : (CHANGED[`${name}-${field.num}`] ?? known(field.hl7Type));
       const [first, ...newer] = NEWER[name] ?? [];
       if (first !== undefined) for (const [index, type] of newer.entries()) types[first - 1 + index] ??= known(type);
       return `${name} ${Array.from(types, (type) => type ?? '-').join(' ')}`;

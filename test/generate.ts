@@ -1,10 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configurationJsonSchema } from '../src/config/json-schema.ts';
+import { takeReferences } from '../src/config/reference-schema.ts';
 import { METRICS } from '../src/console/metrics.ts';
 import { FAULTS } from '../src/contracts/fault.ts';
+import { mappingJsonSchema } from '../src/mapping/json-schema.ts';
 import { BUILT_IN_PLUGINS } from '../src/plugins.ts';
 import { partyConfig } from '../src/targets/parties.ts';
+import { configurationPage } from './generate-configuration.ts';
 import { generateResourceSchema } from './generate-resource-schema.ts';
 import { generateSegmentFields } from './generate-segment-fields.ts';
 
@@ -15,7 +18,9 @@ const FILES: Readonly<Record<string, () => string>> = {
   'src/fhir/r4-elements.generated.ts': () => generateResourceSchema().text,
   'src/hl7/segment-fields.generated.ts': generateSegmentFields,
   'docs/sluss.schema.json': () =>
-    `${JSON.stringify(configurationJsonSchema(partyConfig, BUILT_IN_PLUGINS), null, 2)}\n`,
+    `${JSON.stringify(takeReferences(configurationJsonSchema(partyConfig, BUILT_IN_PLUGINS)), null, 2)}\n`,
+  'docs/configuration.md': configurationPage,
+  'mappings/mapping.schema.json': () => `${JSON.stringify(mappingJsonSchema(), null, 2)}\n`,
   'docs/faults.md': faultsPage,
   'docs/metrics.md': metricsPage,
 };

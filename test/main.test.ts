@@ -29,7 +29,7 @@ describe('a whole Sluss', () => {
   });
 
   it('takes a file in from a folder, and lays the answer beside it', async () => {
-    home.configure((text) => text.replace('{ kind: mllp, port: 0 }', '{ kind: folder, path: inbox, stableMs: 0 }'));
+    home.configure((text) => text.replace('{ kind: mllp, port: 0 }', '{ kind: folder, path: inbox, stable: 0 }'));
     mkdirSync(join(home.folder, 'inbox'));
     writeFileSync(join(home.folder, 'inbox/one.hl7'), negativeTest({ controlId: 'F1' }));
     await home.start();

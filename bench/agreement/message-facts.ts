@@ -1,5 +1,6 @@
 import { BatchSplitter } from '../../src/hl7/batch.ts';
 import { decodeText, resolveCharset } from '../../src/hl7/charset.ts';
+import { parseDateTime } from '../../src/hl7/datetime.ts';
 import { unescapeText } from '../../src/hl7/escape.ts';
 import { arrangeGroups, findGroups, type Group } from '../../src/hl7/group.ts';
 import { readHeader } from '../../src/hl7/header.ts';
@@ -178,7 +179,9 @@ class Reader {
     if (isNumber && this.#isValued(obx, 5)) {
       this.#state(obx, 6, 'unit', of, [this.#text(obx, 6, 1, 1), this.#text(obx, 6, 1, 2)]);
     }
-    if (type === 'SN') this.#state(obx, 5, 'comparator', of, [this.#text(obx, 5, 1, 1)]);
+    const comparator = type === 'SN' ? this.#text(obx, 5, 1, 1) : '';
+    // FHIR has no more of them; the guide has "=" left out.
+    if (['<', '<=', '>=', '>'].includes(comparator)) this.#state(obx, 5, 'comparator', of, [comparator]);
     this.#state(obx, 7, 'range', of, [this.#text(obx, 7, 1)]);
     const flags = obx.repetitions(8).map((_, index) => this.#text(obx, 8, index + 1, 1));
     this.#state(obx, 8, 'interpretation', of, flags);
@@ -234,6 +237,8 @@ class Reader {
     type = '',
   ): void {
     if (stated.every((text) => text === '')) return;
+    // What is no time states none.
+    if ((kind === 'time' || kind === 'date') && parseDateTime(stated[0] ?? '') === null) return;
     const nth = repetition > 1 ? `[${repetition}]` : '';
     this.#fact(`${segment.name}[${segment.occurrence}]-${field}${nth}`, kind, of, stated, type);
   }

@@ -1,26 +1,50 @@
-import type { Command } from 'commander';
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
 import { ConfigError, type ConfigProblem } from '../config/configuration.ts';
 import { faultText } from '../contracts/fault.ts';
 import { type Assembly, assemble } from '../main.ts';
-import { type ExitCode, paint, showProblem, type Terminal } from './terminal.ts';
+import { checkMappingFolders, type MappingFinding } from '../mappings.ts';
+import { type ExitCode, nearPath, paint, showProblem, type Terminal } from './terminal.ts';
 
 const DAY_MS = 86_400_000;
 /** Certificates that end sooner are worth a word. */
 const SOON_DAYS = 30;
 
+interface CheckOptions {
+  readonly config: string;
+  readonly json?: true;
+  readonly format?: 'text' | 'json' | 'github';
+}
+
 interface Report {
-  readonly errors: readonly string[];
-  readonly warnings: readonly string[];
+  readonly problems: readonly Reported[];
   /** One line each on what was found in order. */
   readonly found: readonly string[];
 }
 
-/** `sluss check`: says all that is wrong with a configuration, its certificates and its mappings; starts nothing. */
-export async function check(options: { config: string; json?: true }, terminal: Terminal): Promise<ExitCode> {
-  const report = await examine(options.config, terminal);
-  if (options.json) terminal.print(JSON.stringify({ ok: report.errors.length === 0, ...report }, null, 2));
-  else show(report, terminal);
-  return report.errors.length === 0 ? 0 : 2;
+/** A problem with a place in a file, or with something that has none. */
+type Reported = Pick<MappingFinding, 'severity' | 'text'> & Partial<Pick<ConfigProblem, 'file' | 'line' | 'column'>>;
+
+/** `sluss check`: says all that is wrong with a configuration, or with folders of mapping files; starts nothing. */
+export async function check(folders: readonly string[], options: CheckOptions, terminal: Terminal): Promise<ExitCode> {
+  const report = folders.length > 0 ? examineFolders(folders) : await examine(options.config, terminal);
+  const show = { json: showJson, github: showGithub, text: showText }[
+    options.json ? 'json' : (options.format ?? 'text')
+  ];
+  show(report, terminal);
+  return report.problems.some(isError) ? 2 : 0;
+}
+
+const isError = ({ severity }: Reported) => severity === 'error';
+const asError = (problem: ConfigProblem): Reported => ({ ...problem, severity: 'error' });
+const asWarning = (problem: ConfigProblem): Reported => ({ ...problem, severity: 'warning' });
+
+function examineFolders(folders: readonly string[]): Report {
+  const problems = checkMappingFolders(
+    folders.map((folder) => resolve(folder)),
+    process.cwd(),
+  );
+  return { problems, found: [`mappings        ${folders.join(', ')}`] };
 }
 
 async function examine(file: string, terminal: Terminal): Promise<Report> {
@@ -30,7 +54,7 @@ async function examine(file: string, terminal: Terminal): Promise<Report> {
   try {
     assembly = await assemble(file, around, false);
   } catch (error) {
-    if (error instanceof ConfigError) return { errors: error.problems.map(showProblem), warnings: [], found: [] };
+    if (error instanceof ConfigError) return { problems: error.problems.map(asError), found: [] };
     throw error;
   }
   try {
@@ -42,57 +66,99 @@ async function examine(file: string, terminal: Terminal): Promise<Report> {
 
 function examineAssembly(assembly: Assembly): Report {
   const { configuration, parties, clock, loadMappings } = assembly;
-  const errors: string[] = [];
-  const warnings: string[] = configuration.warnings.map((problem: ConfigProblem) => showProblem(problem));
+  const problems: Reported[] = configuration.warnings.map(asWarning);
   const found = [
     `configuration   ${counted(configuration.channels.length, 'channel')}, ${counted(configuration.targets.length, 'target')}`,
   ];
   for (const { party, fault, validTo } of parties.list()) {
     if (fault !== null) {
-      errors.push(`party ${party.id}: ${faultText(fault.record)}`);
+      problems.push({ severity: 'error', text: `party ${party.id}: ${faultText(fault.record)}` });
       continue;
     }
     const daysLeft = Math.floor(((validTo ?? 0) - clock.now()) / DAY_MS);
-    if (daysLeft < SOON_DAYS) warnings.push(`party ${party.id}: its certificate ends in ${counted(daysLeft, 'day')}`);
+    const text = `party ${party.id}: its certificate ends in ${counted(daysLeft, 'day')}`;
+    if (daysLeft < SOON_DAYS) problems.push({ severity: 'warning', text });
     found.push(`certificate     ${party.id}, ${counted(daysLeft, 'day')} left`);
   }
-  const { mapper, problems, failedCases } = loadMappings();
-  errors.push(...problems.map(showProblem));
-  warnings.push(...failedCases().map(showProblem));
-  if (mapper !== null) found.push(`mappings        version ${mapper.version}`);
-  return { errors, warnings, found };
+  const loaded = loadMappings();
+  problems.push(...loaded.problems.map(asError), ...loaded.findings(), ...loaded.failedCases().map(asWarning));
+  if (loaded.mapper !== null) found.push(`mappings        version ${loaded.mapper.version}`);
+  return { problems, found };
 }
 
 function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-function show({ errors, warnings, found }: Report, terminal: Terminal): void {
-  for (const line of errors) terminal.complain(`${paint(terminal, 'red', 'error')}    ${line}`);
-  for (const line of warnings) terminal.complain(`${paint(terminal, 'yellow', 'warning')}  ${line}`);
+function showLine({ file, line = null, column = null, text }: Reported): string {
+  return file === undefined ? text : showProblem({ file, line, column, text });
+}
+
+function showText({ problems, found }: Report, terminal: Terminal): void {
+  const [errors, warnings] = [problems.filter(isError), problems.filter((one) => !isError(one))];
+  for (const one of errors) terminal.complain(`${paint(terminal, 'red', 'error')}    ${showLine(one)}`);
+  for (const one of warnings) terminal.complain(`${paint(terminal, 'yellow', 'warning')}  ${showLine(one)}`);
   if (errors.length > 0) {
-    terminal.complain(`${counted(errors.length, 'error')}; nothing would be started.`);
+    terminal.complain(`${counted(errors.length, 'error')}.`);
     return;
   }
   for (const line of found) terminal.print(`${paint(terminal, 'green', 'ok')}  ${line}`);
 }
 
+function showJson({ problems, found }: Report, terminal: Terminal): void {
+  const report = {
+    ok: !problems.some(isError),
+    errors: problems.filter(isError).map(showLine),
+    warnings: problems.filter((one) => !isError(one)).map(showLine),
+    problems: problems.map(({ severity, file, line, column, text }) => ({
+      severity,
+      file: file === undefined ? null : nearPath(file),
+      line: line ?? null,
+      column: column ?? null,
+      text,
+    })),
+    found,
+  };
+  terminal.print(JSON.stringify(report, null, 2));
+}
+
+/** Lines that GitHub's runners show beside the file's own lines. @see workflow commands of GitHub Actions */
+function showGithub({ problems }: Report, terminal: Terminal): void {
+  const encode = (text: string) => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+  const property = (text: string) => encode(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+  for (const { severity, file, line, column, text } of problems) {
+    const place = [
+      ...(file === undefined ? [] : [`file=${property(nearPath(file))}`]),
+      ...(line === undefined || line === null ? [] : [`line=${line}`, `col=${column ?? 1}`]),
+    ].join(',');
+    terminal.print(`::${severity}${place === '' ? '' : ` ${place}`}::${encode(text)}`);
+  }
+}
+
 export function addCheck(program: Command, terminal: Terminal, finish: (code: ExitCode) => void): void {
   program
     .command('check')
-    .description('check configuration, certificates and mappings; start nothing')
-    .requiredOption('-c, --config <file>', 'configuration file', 'sluss.yaml')
+    .description('check configuration, certificates and mappings, or mapping files alone; start nothing')
+    .argument('[folders...]', 'folders of mapping files, to be checked without a configuration')
+    .option('-c, --config <file>', 'configuration file', 'sluss.yaml')
     .option('--json', 'print the report as JSON')
+    .addOption(new Option('--format <format>', 'how to print the report').choices(['text', 'json', 'github']))
     .addHelpText(
       'after',
       `
-Prints every mistake as file:line:column, and runs the cases in the mapping
-files. The exit code is 0 if the engine could start, and 2 if not.
+Prints every mistake as file:line:column. Of mappings it tells what keeps them
+from running, and what is probably wrong all the same: fields HL7 does not have,
+elements FHIR does not have or of another type, required elements nobody sets,
+rules that are never reached, names nobody uses. With a configuration it also
+looks at certificates and runs the cases in the mapping files.
+The exit code is 2 if there is an error, and 0 if not; warnings do not count.
 
 Examples:
   sluss check
   sluss check -c /etc/sluss/sluss.yaml
+  sluss check mappings/ our-mappings/
+  sluss check mappings/ --format github
   sluss check --json | jq .errors`,
     )
-    .action(async (options: { config: string; json?: true }) => finish(await check(options, terminal)));
+    .action(async (folders: string[], options: CheckOptions) => finish(await check(folders, options, terminal)));
 }

@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { type Sluss, startSluss } from '../main.ts';
 import { type Conversation, readConversations } from '../simulators/conversation.ts';
-import { createCovidbevisStandIn } from '../simulators/covidbevis/stand-in.ts';
+import type { Ledger } from '../simulators/covidbevis/ledger.ts';
 import { systemClock } from '../system-clock.ts';
-import { playConversation, type Played, type Stage } from './demo-stage.ts';
+import type { Played, Stage } from './demo-stage.ts';
 import { type ExitCode, paint, type Terminal } from './terminal.ts';
 import { makeThrowAwayPki, SAMPLE_PROVIDERS } from './throw-away-pki.ts';
 
@@ -25,6 +25,8 @@ export interface DemoOptions {
  * a sample laboratory that sends every conversation over MLLP or drops it as a file. The demo itself is nothing more.
  */
 export async function demo(options: DemoOptions, terminal: Terminal): Promise<ExitCode> {
+  // Loaded only here: a running engine needs neither a stand-in nor a laboratory.
+  const { createCovidbevisStandIn } = await import('../simulators/covidbevis/stand-in.ts');
   const home = mkdtempSync(join(tmpdir(), 'sluss-demo-'));
   const conversations = readConversations(join(options.fixtures, 'conversations'));
   mkdirSync(join(home, 'inbox'));
@@ -72,6 +74,7 @@ async function playAll(
   asked: Promise<string>,
 ): Promise<boolean> {
   terminal.print(paint(terminal, 'bold', `${conversations.length} conversations; each line is what became of one`));
+  const { playConversation } = await import('./demo-stage.ts');
   let isOver = false;
   void asked.then(() => {
     isOver = true;
@@ -108,7 +111,7 @@ function showPlayed(played: Played, terminal: Terminal): void {
   }
 }
 
-function showLedger(ledger: ReturnType<typeof createCovidbevisStandIn>['ledger'], terminal: Terminal): void {
+function showLedger(ledger: Ledger, terminal: Terminal): void {
   const perParty = new Map<string, number>();
   for (const { organisation, repeat } of ledger.entries()) {
     if (repeat === 0) perParty.set(organisation, (perParty.get(organisation) ?? 0) + 1);

@@ -3,10 +3,10 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { basename } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { type Command, InvalidArgumentError } from 'commander';
-import { BatchSplitter } from '../hl7/batch.ts';
 import { readHeader } from '../hl7/header.ts';
 import { frameMessage, MllpDecoder } from '../hl7/mllp.ts';
 import { type ParsedAck, parseAck } from '../hl7/parse-ack.ts';
+import { type FileMessage, readMessageFile } from './message-file.ts';
 import { type ExitCode, paint, type Terminal } from './terminal.ts';
 
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
@@ -34,7 +34,7 @@ interface Sent {
 
 /** `sluss send`: sends the messages of files one after the other over one connection and prints the answers. */
 export async function send(files: readonly string[], options: SendOptions, terminal: Terminal): Promise<ExitCode> {
-  const messages = files.flatMap((file) => splitFile(file));
+  const messages = files.flatMap(readMessageFile);
   const line = await openLine(options);
   const results: Sent[] = [];
   try {
@@ -51,23 +51,6 @@ export async function send(files: readonly string[], options: SendOptions, termi
   if (options.json) terminal.print(JSON.stringify(results, null, 2));
   else terminal.print(`${good} of ${messages.length} accepted`);
   return good === messages.length ? 0 : 1;
-}
-
-interface Message {
-  readonly file: string;
-  readonly number: number;
-  readonly bytes: Uint8Array;
-}
-
-/** Every message of a file; what holds none is sent as it is, for the listener to judge. */
-function splitFile(file: string): Message[] {
-  const bytes = readFileSync(file);
-  const splitter = new BatchSplitter(MAX_MESSAGE_BYTES);
-  const found = [...splitter.push(bytes), ...splitter.end()].flatMap((event) =>
-    event.kind === 'message' ? [event.bytes] : [],
-  );
-  const parts = found.length === 0 ? [bytes] : found;
-  return parts.map((part, index) => ({ file, number: index + 1, bytes: part }));
 }
 
 interface Line {
@@ -128,7 +111,7 @@ function openSocket(options: SendOptions): Socket {
   return connectTls({ host, port, servername: options.servername ?? host, minVersion: 'TLSv1.2', ...known });
 }
 
-async function sendOne(message: Message, line: Line): Promise<Sent> {
+async function sendOne(message: FileMessage, line: Line): Promise<Sent> {
   const about = { file: message.file, number: message.number, controlId: controlIdOf(message.bytes) };
   try {
     const ack = parseAck(await line.ask(message.bytes));

@@ -1,7 +1,5 @@
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { createCovidbevisStandIn } from '../simulators/covidbevis/stand-in.ts';
-import { createFhirServer } from '../simulators/fhir/stand-in.ts';
 import { systemClock } from '../system-clock.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 import { makeThrowAwayPki, SAMPLE_PROVIDERS } from './throw-away-pki.ts';
@@ -11,6 +9,8 @@ export async function simulateCovidbevis(
   options: { port: number; pki: string },
   terminal: Terminal,
 ): Promise<ExitCode> {
+  // Stand-ins are loaded where they are used: an engine that runs needs none.
+  const { createCovidbevisStandIn } = await import('../simulators/covidbevis/stand-in.ts');
   const folder = resolve(options.pki);
   const { server, ca } = await makeThrowAwayPki(folder, systemClock);
   const standIn = createCovidbevisStandIn({
@@ -35,6 +35,7 @@ export async function simulateFhir(
   options: { port: number; pki: string; open?: true },
   terminal: Terminal,
 ): Promise<ExitCode> {
+  const { createFhirServer } = await import('../simulators/fhir/stand-in.ts');
   const folder = resolve(options.pki);
   const { server, ca } = await makeThrowAwayPki(folder, systemClock);
   const open = options.open === true;

@@ -27,6 +27,8 @@ export type ExitCode = 0 | 1 | 2;
 
 /** The terminal of this process. */
 export function createTerminal(): Terminal {
+  // Whoever reads the output (head, less) may have seen enough.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   return {
     print: (line) => process.stdout.write(`${line}\n`),
     complain: (line) => process.stderr.write(`${line}\n`),
@@ -49,6 +51,11 @@ export function paint(terminal: Pick<Terminal, 'colours'>, style: Style, text: s
 
 /** A problem's line with its path as short as a person here would write it. */
 export function showProblem(problem: ConfigProblem): string {
-  const near = relative(process.cwd(), problem.file);
-  return problemText({ ...problem, file: near.startsWith('..') ? problem.file : near });
+  return problemText({ ...problem, file: nearPath(problem.file) });
+}
+
+/** A path as short as a person here would write it. */
+export function nearPath(path: string): string {
+  const near = relative(process.cwd(), path);
+  return near.startsWith('..') ? path : near;
 }

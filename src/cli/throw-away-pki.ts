@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../contracts/clock.ts';
 import type { KnownOrganisation } from '../simulators/covidbevis/stand-in.ts';
-import { createAuthority } from '../simulators/pki.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -51,6 +50,8 @@ async function makeAll(folder: string, clock: Clock): Promise<void> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const write = (file: string, text: string) =>
     writeFileSync(join(folder, file), text, { mode: file.endsWith('.key') ? 0o600 : 0o644 });
+  // Loaded only here: `run` never makes certificates, and the library takes its time and memory.
+  const { createAuthority } = await import('../simulators/pki.ts');
   const authority = await createAuthority({ name: 'Sluss throw-away authority', now: clock.now() });
   write('ca.crt', authority.cert);
   const issued = [

@@ -42,7 +42,7 @@ function issueToProblems(issue: Issue, checked: Checking): ConfigProblem[] {
     return [yaml.problemAtKey(path.slice(0, -1), key, text)];
   }
   if (!yaml.has(path)) return [yaml.problemAt(path, missingText(name))];
-  if (issue.code === 'invalid_union') return unionProblems(issue, checked, name);
+  if (issue.code === 'invalid_union' && !hasOwnWords(issue)) return unionProblems(issue, checked, name);
   const subject = name === '' ? 'This' : `“${name}”`;
   return [yaml.problemAt(path, `${subject} ${saying(issue)}.`)];
 }
@@ -75,8 +75,14 @@ function unknownKeys(at: readonly PropertyKey[], keys: readonly string[], checke
   });
 }
 
+/** True where the schema itself says what it wants. */
+function hasOwnWords(issue: Issue): boolean {
+  return !/^(Invalid |Too (small|big))/.test(issue.message);
+}
+
 /** The issue as the end of a sentence, without a full stop. */
 function saying(issue: Issue): string {
+  if (hasOwnWords(issue)) return issue.message.replace(/\.$/, '');
   switch (issue.code) {
     case 'invalid_type':
       return `must be ${withArticle(issue.expected)}`;

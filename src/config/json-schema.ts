@@ -10,7 +10,7 @@ export function configurationJsonSchema(party: z.ZodType, plugins: readonly AnyP
   const typed = whole.extend({
     targets: z.record(z.string(), targets).describe(whole.shape.targets.description ?? ''),
     channels: z
-      .record(z.string(), channel.extend({ source: sources }))
+      .record(z.string(), channel.extend({ source: sources.describe(channel.shape.source.description ?? '') }))
       .describe(whole.shape.channels.description ?? ''),
   });
   const made = z.toJSONSchema(typed, { target: 'draft-7', io: 'input', unrepresentable: 'any' });

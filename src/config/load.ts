@@ -69,7 +69,7 @@ export async function loadConfiguration<Party extends z.ZodType>(
     mappings: shape.mappings.map(resolvePath),
     console: shape.console ?? null,
     log: shape.log,
-    engine: { storeFirstBytes: shape.engine.storeFirstBytes, graceMs: shape.engine.grace },
+    engine: { storeFirstBytes: shape.engine.storeFirst, graceMs: shape.engine.grace },
     parties: shape.parties,
     targets: ends.targets,
     channels: ends.channels,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { byteSize } from '../contracts/byte-size.ts';
+import { duration, durationOrZero } from '../contracts/duration.ts';
 import type { AckCode } from '../contracts/source.ts';
-import { duration } from './duration.ts';
 
 /** Names stand in logs, metrics and URLs. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
@@ -25,7 +26,10 @@ const ACK_CODES = ['AA', 'AE', 'AR', 'CA', 'CE', 'CR'] as const satisfies readon
 /** What every target understands, whatever its kind. */
 export const targetLimits = z.object({
   concurrency: z.int().min(1).max(256).default(8).describe('Attempts at the same time for one party.'),
-  timeout: duration('After this long an attempt is aborted.', '60s'),
+  timeout: duration(
+    'Longest time one attempt may take, from connecting to the last byte of the answer; then it is aborted.',
+    '60s',
+  ),
   retry: z
     .strictObject({
       min: duration('Wait after the first failure; it doubles from one to the next.', '1s'),
@@ -113,17 +117,20 @@ export function configurationSchema<Party extends z.ZodType>(party: Party) {
         level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least level that is written.'),
         pretty: z.boolean().default(false).describe('Lines for people instead of JSON.'),
       })
-      .prefault({}),
+      .prefault({})
+      .describe('The log on standard output, one JSON object a line.'),
     engine: z
       .strictObject({
-        storeFirstBytes: z
-          .int()
-          .min(1)
-          .default(1_000_000)
-          .describe('Messages larger than this are on disk before they are mapped.'),
-        grace: duration('How long a stop waits for attempts under way before it aborts them.', '10s'),
+        storeFirst: byteSize('Messages larger than this are on disk before they are mapped.', '1 MB', {
+          least: '1 kB',
+        }),
+        grace: durationOrZero(
+          'How long a stop waits for attempts under way before it aborts them; 0 = not at all.',
+          '10s',
+        ),
       })
-      .prefault({}),
+      .prefault({})
+      .describe('What holds for all channels and targets.'),
     parties: z.record(name, party).describe('Care providers, each with its own client certificate.'),
     targets: z.record(name, target).describe('Where deliveries go.'),
     channels: z.record(name, channel).describe('Where messages come from, and what becomes of them.'),

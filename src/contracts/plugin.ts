@@ -7,7 +7,8 @@ import type { Target } from './target.ts';
 
 /**
  * A plugin is a value; importing its module has no side effect. `config` is strict (unknown keys are errors) and every
- * key has a `.describe()`, from which validation, editor completion and the reference page are made.
+ * key has a `.describe()`, from which validation, editor completion and the reference page are made. Times, sizes and
+ * secrets have the forms of `duration.ts`, `byte-size.ts` and `secret-reference.ts`.
  */
 export interface Plugin<Kind extends string, Schema extends z.ZodType, Made> {
   readonly kind: Kind;
@@ -28,6 +29,8 @@ export interface Host {
   readonly log: Log;
   readonly clock: Clock;
   readonly parties: Parties;
+  /** A variable of the environment; null = not set. */
+  readVariable(name: string): string | null;
   /** A path of the configuration made absolute: relative ones start at the configuration file's folder. */
   resolvePath(path: string): string;
 }

@@ -29,7 +29,7 @@ export const PRIMITIVE_FORMATS: ReadonlyMap<string, PrimitiveFormat> = new Map<s
   ['string', text(isText)],
   ['markdown', text(isText)],
   ['xhtml', text(isText)],
-  ['code', text((value) => CODE.test(value) && !CONTROL.test(value))],
+  ['code', text((value) => isPrintable(value, 0x21) || (CODE.test(value) && !CONTROL.test(value)))],
   ['id', text((value) => ID.test(value))],
   ['uri', text(isUri)],
   ['url', text(isUri)],
@@ -75,11 +75,22 @@ function exactDigits(value: unknown): string | null {
 
 /** FHIR's string: something to read, at most 1 MB, no control characters, and no half of a surrogate pair. */
 function isText(value: string): boolean {
+  if (isPrintable(value, 0x20)) return value.charCodeAt(0) > 0x20 || /\S/.test(value);
   return value.length <= MAX_STRING_CHARACTERS && /\S/.test(value) && !CONTROL.test(value) && value.isWellFormed();
 }
 
+/** True of what is short and of ASCII from this character on; saves the expressions that nearly nothing needs. */
+function isPrintable(value: string, from: number): boolean {
+  if (value.length > 200) return false;
+  for (let index = 0; index < value.length; index++) {
+    const code = value.charCodeAt(index);
+    if (code < from || code > 0x7e) return false;
+  }
+  return value !== '';
+}
+
 function isUri(value: string): boolean {
-  if (value === '' || /\s/.test(value) || CONTROL.test(value)) return false;
+  if (!isPrintable(value, 0x21) && (value === '' || /\s/.test(value) || CONTROL.test(value))) return false;
   if (value.startsWith('urn:oid:')) return OID.test(value);
   if (value.startsWith('urn:uuid:')) return UUID.test(value);
   // What people write for the two above.

@@ -7,6 +7,8 @@ export interface Group {
   /** Segments that stand directly in this group. */
   readonly segments: readonly Segment[];
   readonly children: readonly Group[];
+  /** What was found from here by name. Most rules ask for the same few segments; only filled once all groups stand. */
+  readonly known: Map<string, readonly Segment[]>;
 }
 
 interface OpenGroup extends Group {
@@ -72,7 +74,7 @@ export function arrangeGroups(message: Message): Group {
 }
 
 class GroupBuilder {
-  readonly root: OpenGroup = { name: 'ORU_R01', parent: null, segments: [], children: [] };
+  readonly root: OpenGroup = { name: 'ORU_R01', parent: null, segments: [], children: [], known: new Map() };
   readonly #all: readonly Segment[];
   #open: OpenGroup = this.root;
 
@@ -177,7 +179,7 @@ class GroupBuilder {
 const isObservation = (group: Group) => group.name === 'OBSERVATION';
 
 function openGroup(parent: OpenGroup, name: string): OpenGroup {
-  const group: OpenGroup = { name, parent, segments: [], children: [] };
+  const group: OpenGroup = { name, parent, segments: [], children: [], known: new Map() };
   parent.children.push(group);
   return group;
 }
@@ -196,21 +198,26 @@ export function findGroups(from: Group, name: string): Group[] {
  * The segments a name means when it is said within a group: those of the group where it may stand there, else those of
  * the nearest group around it where it may. An NTE said within OBSERVATION is therefore never another observation's.
  */
-export function findSegments(scope: Group, name: string): Segment[] {
+export function findSegments(scope: Group, name: string): readonly Segment[] {
+  let found = scope.known.get(name);
+  if (found === undefined) {
+    found = lookForSegments(scope, name);
+    scope.known.set(name, found);
+  }
+  return found;
+}
+
+function lookForSegments(scope: Group, name: string): readonly Segment[] {
   const homes = HOMES[name];
   // A segment that was made a group of its own (each: NK1) is what its name means within it.
-  if (scope.name === name) return [...scope.segments];
-  for (let group: Group | null = scope; group !== null; group = group.parent) {
-    if (homes === undefined) {
-      const found = collectSegments(group, name);
-      if (found.length > 0) return found;
-    } else if (homes.includes(group.name)) {
-      return group.segments.filter((segment) => segment.name === name);
-    } else if (group.parent === null || mayHoldBelow(group.name, homes)) {
-      return collectSegments(group, name);
-    }
+  if (scope.name === name) return scope.segments;
+  if (homes === undefined) {
+    const found = collectSegments(scope, name);
+    return found.length > 0 || scope.parent === null ? found : findSegments(scope.parent, name);
   }
-  return [];
+  if (homes.includes(scope.name)) return scope.segments.filter((segment) => segment.name === name);
+  if (scope.parent === null || mayHoldBelow(scope.name, homes)) return collectSegments(scope, name);
+  return findSegments(scope.parent, name);
 }
 
 /**
@@ -218,11 +225,21 @@ export function findSegments(scope: Group, name: string): Segment[] {
  * name, else those of the groups of that name in the nearest group around it that may hold such. Where the segment may
  * stand in the named group directly, the group's own are meant and none further below.
  */
-export function findSegmentsOf(scope: Group, groupName: string, name: string): Segment[] {
-  let from = scope;
-  while (from.name !== groupName && from.parent !== null && !mayHoldBelow(from.name, [groupName])) from = from.parent;
+export function findSegmentsOf(scope: Group, groupName: string, name: string): readonly Segment[] {
+  const key = `${groupName}.${name}`;
+  let found = scope.known.get(key);
+  if (found === undefined) {
+    found = lookForSegmentsOf(scope, groupName, name);
+    scope.known.set(key, found);
+  }
+  return found;
+}
+
+function lookForSegmentsOf(scope: Group, groupName: string, name: string): readonly Segment[] {
+  if (scope.name !== groupName && scope.parent !== null && !mayHoldBelow(scope.name, [groupName]))
+    return findSegmentsOf(scope.parent, groupName, name);
   const isOwn = HOMES[name]?.includes(groupName) ?? false;
-  return findGroups(from, groupName).flatMap((group) =>
+  return findGroups(scope, groupName).flatMap((group) =>
     isOwn ? group.segments.filter((segment) => segment.name === name) : collectSegments(group, name),
   );
 }

@@ -10,6 +10,7 @@ export class Segment {
   readonly occurrence: number;
   readonly #text: string;
   readonly #delimiters: Delimiters;
+  readonly #isHeader: boolean;
   #fields: string[] | null = null;
 
   constructor(name: string, occurrence: number, text: string, delimiters: Delimiters) {
@@ -17,6 +18,7 @@ export class Segment {
     this.occurrence = occurrence;
     this.#text = text;
     this.#delimiters = delimiters;
+    this.#isHeader = name === 'MSH' || name === 'BHS' || name === 'FHS';
   }
 
   /** The whole segment as it came, without its terminator. */
@@ -47,8 +49,12 @@ export class Segment {
     return field.includes(this.#delimiters.repetition) ? field.split(this.#delimiters.repetition) : [field];
   }
 
-  get #isHeader(): boolean {
-    return this.name === 'MSH' || this.name === 'BHS' || this.name === 'FHS';
+  /** The first of them; null where the segment ends before it. */
+  firstRepetition(number: number): string | null {
+    const field = this.field(number);
+    if (field === null || (this.#isHeader && number <= 2)) return field;
+    const end = field.indexOf(this.#delimiters.repetition);
+    return end < 0 ? field : field.slice(0, end);
   }
 
   #cut(): string[] {

@@ -173,11 +173,13 @@ class PathReader {
 
 /** The segments a path means within a group. */
 export function selectSegments(path: Path, scope: Group, message: Message): readonly Segment[] {
-  const found =
-    path.group === null ? findSegments(scope, path.segment) : findSegmentsOf(scope, path.group, path.segment);
-  return select(path.segments, found, (segment, test) =>
+  return select(path.segments, segmentsNamed(path, scope), (segment, test) =>
     segment.repetitions(test.field ?? 1).some((repetition) => says(repetition, test, message)),
   );
+}
+
+function segmentsNamed(path: Path, scope: Group): readonly Segment[] {
+  return path.group === null ? findSegments(scope, path.segment) : findSegmentsOf(scope, path.group, path.segment);
 }
 
 /**
@@ -185,24 +187,51 @@ export function selectSegments(path: Path, scope: Group, message: Message): read
  * empty gives a cell with an empty raw text.
  */
 export function readCells(path: Path, scope: Group, message: Message): readonly Cell[] {
-  const field = path.field;
-  if (field === null) return [];
+  const { field, repetitions } = path;
+  if (field === null) return NOTHING;
   const cells: Cell[] = [];
   for (const segment of selectSegments(path, scope, message)) {
-    const numbered = segment.repetitions(field).map((raw, index) => ({ raw, repetition: index + 1 }));
-    const chosen = select(path.repetitions, numbered, ({ raw }, test) => says(raw, test, message));
-    for (const { raw, repetition } of chosen) {
-      cells.push({
-        raw: readPart(raw, path.component, path.subcomponent, message),
-        segment,
-        field,
-        repetition,
-        component: path.component,
-        subcomponent: path.subcomponent,
-      });
+    if (repetitions.kind === 'first') {
+      const raw = segment.firstRepetition(field);
+      if (raw !== null) cells.push(cellOf(path, segment, field, raw, 1, message));
+      continue;
     }
+    if (repetitions.kind === 'all') {
+      let repetition = 1;
+      for (const raw of segment.repetitions(field))
+        cells.push(cellOf(path, segment, field, raw, repetition++, message));
+      continue;
+    }
+    const numbered = segment.repetitions(field).map((raw, index) => ({ raw, repetition: index + 1 }));
+    const chosen = select(repetitions, numbered, ({ raw }, test) => says(raw, test, message));
+    for (const { raw, repetition } of chosen) cells.push(cellOf(path, segment, field, raw, repetition, message));
   }
   return cells;
+}
+
+const NOTHING: readonly Cell[] = [];
+
+/** The first cell of `readCells` that says something, for the many paths that are asked and find nothing; null = none does. */
+export function readFirstValued(path: Path, scope: Group, message: Message): Cell | null {
+  const { field } = path;
+  if (field === null || path.segments.kind !== 'first' || path.repetitions.kind !== 'first')
+    return readCells(path, scope, message).find(({ raw }) => isValued(raw, message)) ?? null;
+  const segment = segmentsNamed(path, scope)[0];
+  const raw = segment?.firstRepetition(field) ?? '';
+  if (segment === undefined || raw === '') return null;
+  const cell = cellOf(path, segment, field, raw, 1, message);
+  return isValued(cell.raw, message) ? cell : null;
+}
+
+function cellOf(
+  { component, subcomponent }: Path,
+  segment: Segment,
+  field: number,
+  raw: string,
+  repetition: number,
+  message: Message,
+): Cell {
+  return { raw: readPart(raw, component, subcomponent, message), segment, field, repetition, component, subcomponent };
 }
 
 /** True if the part a test names means its value; delimiters in the value are escaped in the message. */
@@ -224,7 +253,8 @@ export function isValued(raw: string, message: Message): boolean {
   if (raw === '') return false;
   if (raw === HL7_NULL) return true;
   const { component, subcomponent } = message.delimiters;
-  for (const character of raw) {
+  for (let index = 0; index < raw.length; index += 1) {
+    const character = raw[index];
     if (character !== component && character !== subcomponent && character !== ' ') return true;
   }
   return false;

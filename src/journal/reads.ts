@@ -61,6 +61,10 @@ export function makeReads(db: Database): Calls {
   const received = db.prepare<[number, number], MessageRow>(
     `${MESSAGE} where state = 'received' and id > ? order by id limit ?`,
   );
+  const last = db.prepare<[number, number], MessageRow>(`${MESSAGE} where id < ? order by id desc limit ?`);
+  const held = db.prepare<[number, number], MessageRow>(
+    `${MESSAGE} where state = 'held' and id > ? order by id limit ?`,
+  );
   const deliveries = db.prepare<[number], DeliveryRow>(DELIVERIES);
   const history = db.prepare<[number], HistoryEvent>(HISTORY);
   const tallies = db.prepare<[], { kind: string; owner: string; party: string; state: string; count: number }>(
@@ -86,6 +90,8 @@ export function makeReads(db: Database): Calls {
       return row === undefined ? null : rowToMessage(row);
     },
     listReceived: (afterId: number, limit: number): StoredMessage[] => received.all(afterId, limit).map(rowToMessage),
+    listLast: (beforeId: number, limit: number): StoredMessage[] => last.all(beforeId, limit).map(rowToMessage),
+    listHeld: (afterId: number, limit: number): StoredMessage[] => held.all(afterId, limit).map(rowToMessage),
     listOwedAcks: (afterId: number, limit: number): OwedAck[] => owedAcks.all(afterId, limit),
     readStandings: db.transaction((messageIds: readonly number[]): Standing[] =>
       messageIds.flatMap((messageId) => {

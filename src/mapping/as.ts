@@ -4,7 +4,7 @@ import { PathError, parsePath } from '../hl7/path.ts';
 import { CONVERSIONS, type ConversionName, type ConversionOptions } from './conversion.ts';
 import { suggest } from './problem.ts';
 import { compileRule, type RuleKeys } from './rule.ts';
-import { type Found, foundText, type Scope } from './scope.ts';
+import { type Found, foundText, type Scope, scopeAtCell } from './scope.ts';
 import { compileSource } from './source.ts';
 import type { Surroundings } from './surroundings.ts';
 import { convertByType } from './values/value-type.ts';
@@ -16,7 +16,8 @@ const PRECISIONS: readonly Precision[] = ['year', 'month', 'day', 'hour', 'minut
 
 /**
  * Compiles `as:`: a conversion of the engine, a datatype file, or `by OBX-2`, the conversion that another field's value
- * names (its result has a type, for elements such as `value[x]`).
+ * names (its result has a type, for elements such as `value[x]`). With `loosely by OBX-2`, a number with a comparator
+ * before it (NM `<7`) is a quantity with that comparator instead of a text.
  * @throws ProblemError
  */
 export function compileAs(node: YamlNode, keys: RuleKeys, around: Surroundings): ConvertFound {
@@ -26,14 +27,16 @@ export function compileAs(node: YamlNode, keys: RuleKeys, around: Surroundings):
     overlap: keys.get('overlap')?.word(['refuse', 'earlier', 'later']) ?? 'refuse',
     systems: around.tables.get('coding-systems') ?? null,
     unit: null,
+    isLoose: name.startsWith('loosely '),
   };
   const unit = keys.get('unit');
   const unitSource = unit === undefined ? null : compileSource(unit, around.variables);
   const optionsOf = (scope: Scope) =>
     unitSource === null ? options : { ...options, unit: unitSource.readFirst(scope) };
   const where = node.where;
-  if (name.startsWith('by ')) {
-    const readType = compileTypePath(node, name.slice(3));
+  const by = /^(?:loosely )?by /.exec(name)?.[0];
+  if (by !== undefined) {
+    const readType = compileTypePath(node, by.length, name);
     return (found, scope) => convertByType(readType(scope), found, scope.run, optionsOf(scope), where);
   }
   if (Object.hasOwn(CONVERSIONS, name)) {
@@ -43,14 +46,14 @@ export function compileAs(node: YamlNode, keys: RuleKeys, around: Surroundings):
   return compileDatatype(node, name, around);
 }
 
-function compileTypePath(node: YamlNode, text: string): (scope: Scope) => string {
+function compileTypePath(node: YamlNode, start: number, name: string): (scope: Scope) => string {
   try {
-    if (parsePath(text.trim()).field === null) node.fail('by needs a field, such as by OBX-2');
+    if (parsePath(name.slice(start).trim()).field === null) node.fail('by needs a field, such as by OBX-2');
   } catch (error) {
-    if (error instanceof PathError) node.fail(error.message, null, 3 + error.offset);
+    if (error instanceof PathError) node.fail(error.message, null, start + error.offset);
     throw error;
   }
-  const source = compileSource(node.sliced(3), new Map());
+  const source = compileSource(node.sliced(start), new Map());
   return (scope) => {
     const found = source.readFirst(scope);
     return found === null ? '' : foundText(found, scope.run).trim();
@@ -75,6 +78,6 @@ function compileDatatype(node: YamlNode, name: string, around: Surroundings): Co
   const where = node.where;
   return (found, scope) => {
     if (found.cell === null) throw new Fault('mapping-incomplete', { where, detail: `${name} is made from a field` });
-    return evaluate({ ...scope, it: found.cell })?.value ?? null;
+    return evaluate(scopeAtCell(scope, found.cell))?.value ?? null;
   };
 }

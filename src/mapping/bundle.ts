@@ -3,7 +3,7 @@ import { findGroups, type Group, isGroupName, mayHold } from '../hl7/group.ts';
 import { type Cell, PathError, parsePath, type Path, selectSegments } from '../hl7/path.ts';
 import { keepProblem } from './problem.ts';
 import { compilePart, compileRule, compileSet } from './rule.ts';
-import { Found, foundText, type References, type Scope } from './scope.ts';
+import { Found, foundText, type References, type Scope, scopeAtCell, scopeAtGroup } from './scope.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import type { Trail } from './trail.ts';
 import { compileWhen } from './when.ts';
@@ -65,23 +65,30 @@ export function compileBundle(
     if (scope.run.trail !== null) run.placeEntries(scope.run.trail);
     if (entries.length === 0) return null;
     const elements = makeHead?.(scope)?.value as object | undefined;
-    const entry = entries.map((one) => one.entry);
-    const body = { resourceType: 'Bundle', ...elements, type: 'transaction', entry };
+    const body = { resourceType: 'Bundle', ...elements, type: 'transaction', entry: entries.map(({ entry }) => entry) };
     if (elements !== undefined || entries.some(({ isVolatile }) => isVolatile))
-      lasting.set(
-        body,
-        entries.flatMap(({ entry, isVolatile }) => (isVolatile ? [] : [entry])),
-      );
+      volatile.set(body, new Set(entries.flatMap(({ entry, isVolatile }) => (isVolatile ? [entry] : []))));
     return Found.made(body);
   };
 }
 
-/** What of a bundle tells one version of its results from another. */
-const lasting = new WeakMap<object, unknown>();
+/** Of bundles of which some part differs from message to message though the results are the same: those entries. */
+const volatile = new WeakMap<object, ReadonlySet<object>>();
 
-/** A body without what differs from message to message though the results are the same. */
-export function lastingPart(body: unknown): unknown {
-  return (typeof body === 'object' && body !== null ? lasting.get(body) : undefined) ?? body;
+/** A body as JSON, and what of it tells one version of its results from another. An entry is written once for both. */
+export function writeBody(body: unknown): { readonly text: string; readonly lasting: string } {
+  const passing = typeof body === 'object' && body !== null ? volatile.get(body) : undefined;
+  if (passing === undefined) {
+    const text = JSON.stringify(body);
+    return { text, lasting: text };
+  }
+  const { entry, ...head } = body as { entry: readonly object[] };
+  const texts = entry.map((one) => JSON.stringify(one));
+  const lasting = passing.size === 0 ? texts : texts.filter((_, index) => !passing.has(entry[index] as object));
+  return {
+    text: `${JSON.stringify(head).slice(0, -1)},"entry":[${texts.join(',')}]}`,
+    lasting: `[${lasting.join(',')}]`,
+  };
 }
 
 /** Names of the entries of a `bundle:`, as `ref` may use them. */
@@ -139,7 +146,7 @@ class BundleRun implements References {
   open(spec: EntrySpec, scope: Scope): void {
     if (spec.each === 'reference') return;
     for (const group of groupsOf(spec.each, scope)) {
-      const inner = { ...scope, group };
+      const inner = scopeAtGroup(scope, group);
       if (spec.holds === null || spec.holds(inner)) this.#note(this.#instance(spec, inner), group);
     }
   }
@@ -159,7 +166,7 @@ class BundleRun implements References {
   make(entry: string, cell: Cell, scope: Scope): string | null {
     const spec = this.#specs.get(entry);
     if (spec === undefined) return null;
-    const inner = { ...scope, it: cell };
+    const inner = scopeAtCell(scope, cell);
     if (spec.holds !== null && !spec.holds(inner)) return null;
     const instance = this.#instance(spec, inner);
     return this.#resourceOf(instance) === null ? null : instance.fullUrl;
@@ -268,6 +275,7 @@ function groupsOf(each: string | Path | null, scope: Scope): readonly Group[] {
     parent: scope.group,
     segments: [segment],
     children: [],
+    known: new Map(),
   }));
 }
 

@@ -2,6 +2,7 @@ import { Environment } from '@marcbachmann/cel-js';
 import { isExactNumber } from '../fhir/json.ts';
 import { PathError, type Path, parsePath } from '../hl7/path.ts';
 import { suggest } from './problem.ts';
+import { compileQuickCondition } from './quick-condition.ts';
 
 /** What a condition asks of its surroundings while it is evaluated. */
 export interface ConditionReader {
@@ -68,10 +69,12 @@ export function compileCondition(
     values[variable] = readWith((reader) => asNumber(reader.readVariable(variable)));
   }
   const prototype = Object.create(null, values) as object;
-  return (reader) => parsed(Object.create(prototype, { [READER]: { value: reader } })) === true;
+  const askCel: Condition = (reader) => parsed(Object.create(prototype, { [READER]: { value: reader } })) === true;
+  const quick = compileQuickCondition(parsed.ast, paths);
+  return quick === null ? askCel : (reader) => quick(reader) ?? askCel(reader);
 }
 
-interface ConditionPath {
+export interface ConditionPath {
   /** What stands for it in the expression. */
   readonly name: string;
   readonly path: Path;

@@ -13,10 +13,10 @@ import {
 import { readPart } from '../hl7/path.ts';
 import { type Found, foundText, type Run } from './scope.ts';
 import type { Table } from './table.ts';
-import { readEncapsulated } from './values/attachment.ts';
+import { readEncapsulated, readPointer } from './values/attachment.ts';
 import { partReader, readCodeableConcept, systemUri } from './values/coded.ts';
 import { readContactPoint } from './values/contact-point.ts';
-import { readAuthority, readEntityAuthority } from './values/identifier-system.ts';
+import { readAuthority, readEndpoint, readEntityAuthority } from './values/identifier-system.ts';
 import { makeQuantity, readNumber } from './values/quantity.ts';
 import { readReferenceRange } from './values/reference-range.ts';
 
@@ -30,6 +30,8 @@ export interface ConversionOptions {
   readonly systems: Table | null;
   /** What `unit:` found, for quantities. */
   readonly unit: Found | null;
+  /** Takes a number with a comparator before it for a quantity. */
+  readonly isLoose: boolean;
 }
 
 /** @throws Fault where the value does not fit; the fault bears the location */
@@ -44,8 +46,8 @@ export const CONVERSIONS = {
   string: (found, run) => foundText(found, run).trim() || null,
   /** As `string`, in capitals. */
   upper: (found, run) => foundText(found, run).trim().toUpperCase() || null,
-  /** The first component. */
-  code: (found, run) => firstPart(found, run) || null,
+  /** The first component, with single blanks. */
+  code: (found, run) => firstPart(found, run).replace(/\s+/g, ' ') || null,
   /** FHIR date: year, year and month, or the day. */
   date: (found, run, options, where) => formatDate(readDateTime(found, run, options, where)),
   /** FHIR dateTime with offset. */
@@ -63,6 +65,11 @@ export const CONVERSIONS = {
     const digits = readNumber(firstPart(found, run));
     if (digits === null) throw new Fault('value-unmapped', { at: found.at, where, detail: 'number' });
     return exactNumber(digits);
+  },
+  /** As `decimal`; what is no number is nothing. */
+  looseDecimal: (found, run) => {
+    const digits = readNumber(firstPart(found, run));
+    return digits === null ? null : exactNumber(digits);
   },
   integer: (found, run, _options, where) => {
     const text = firstPart(found, run);
@@ -88,19 +95,40 @@ export const CONVERSIONS = {
   /** XTN, TN of a field that means home, or work, where XTN.2 says nothing else. */
   HomeContactPoint: (found, run) => readContactPoint(found, run, 'home'),
   WorkContactPoint: (found, run) => readContactPoint(found, run, 'work'),
+  /** XTN, TN of an organization, which FHIR grants no home. */
+  OrganizationContactPoint: (found, run) => {
+    const contact = readContactPoint(found, run, 'work');
+    return contact?.use === 'home' ? { ...contact, use: 'work' } : contact;
+  },
   /** Text of a reference range, with its limits where it reads as two numbers; `unit:` for them. */
   ReferenceRange: (found, run, options) => readReferenceRange(found, run, options),
   /** URI of an authority at component level (CX.4, XCN.9, XON.6). */
   IdentifierSystem: (found, run, options) => readAuthority(found, run, options.systems),
   /** URI of the authority of a whole EI. */
   EntityIdentifierSystem: (found, run, options) => readEntityAuthority(found, run, options.systems),
+  /** URI of an application given as HD with a type of its universal id (ISO, UUID, DNS, URI); else nothing. */
+  EndpointUri: (found, run) => readEndpoint(found, run),
   /** As `dateTime` where there is a time to the minute, since FHIR's instant needs one; else nothing. */
   looseInstant: (found, run, options, where) => {
     const text = keepOrWarn(found, run, where, convertDateTime(found, run, options));
     return text?.includes('T') ? text : null;
   },
-  /** ED. */
-  Attachment: (found, run) => readEncapsulated(found, run),
+  /** ED; data that are none are nothing, with a warning, and of damaged ones what can be read is kept, with a warning. */
+  Attachment: (found, run, _options, where) => {
+    const document = readEncapsulated(found, run);
+    if (document === null || document.isDamaged) {
+      run.warnings.push(new Fault('value-unmapped', { at: found.at, where, detail: 'document' }).record);
+    }
+    return document?.attachment ?? null;
+  },
+  /** RP; a pointer that is no URL is nothing, with a warning. */
+  PointedAttachment: (found, run, _options, where) => {
+    const document = readPointer(found, run);
+    if (document === null) {
+      run.warnings.push(new Fault('value-unmapped', { at: found.at, where, detail: 'document' }).record);
+    }
+    return document?.attachment ?? null;
+  },
   /** As `dateTime`; what is none, or a time the clock change skips, is nothing, with a warning. */
   looseDateTime: (found, run, options, where) => keepOrWarn(found, run, where, convertDateTime(found, run, options)),
   /** As `date`; what is none is nothing, with a warning. */

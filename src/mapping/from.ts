@@ -33,8 +33,9 @@ export function compileFrom(node: YamlNode, keys: RuleKeys, around: Surroundings
       return found === null ? null : convert(found, scope);
     }
     const values: unknown[] = [];
-    for (const found of sources.flatMap((one) => one.readAll(scope))) {
-      const made = convert(found, scope);
+    const found = sources.length === 1 ? source.readAll(scope) : sources.flatMap((one) => one.readAll(scope));
+    for (const one of found) {
+      const made = convert(one, scope);
       if (made === null) continue;
       if (separator !== null && typeof made.value === 'string')
         values.push(...made.value.split(separator).filter((part) => part !== ''));

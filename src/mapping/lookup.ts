@@ -35,6 +35,7 @@ export function compileLookup(
       scope.run.trail?.lookedUp(row.where);
       return Found.made(row.value, found);
     }
+    if (found.at !== null) scope.run.trail?.missed(table.name, found.at);
     switch (onMiss) {
       case 'keep':
         return found;

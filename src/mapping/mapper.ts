@@ -6,7 +6,7 @@ import { type Header, readHeader } from '../hl7/header.ts';
 import { type Message, parseMessage } from '../hl7/message.ts';
 import { gatherOutcomes, type MadeBody, type MessageMapping } from './mapping.ts';
 import type { Run } from './scope.ts';
-import { Trail } from './trail.ts';
+import { type TableMiss, Trail } from './trail.ts';
 
 /** A channel with the mappings compiled for it. */
 export interface MappedChannel {
@@ -27,6 +27,8 @@ export interface Explanation {
   readonly message: Message | null;
   /** HL7 locations that were read for anything but to see whether something is there. */
   readonly used: ReadonlySet<string>;
+  /** Lookups that found no row. */
+  readonly misses: readonly TableMiss[];
   /** In the order of the results; HL7 location of the result, the mapping's name, and every body that was made. */
   readonly results: readonly {
     readonly at: string | null;
@@ -44,10 +46,12 @@ export function createMapper(version: string, channels: ReadonlyMap<string, Mapp
     try {
       const read = readMessage(message, channelOf(context));
       const used = new Set<string>();
+      const misses: TableMiss[] = [];
       const results = read.mappings.flatMap((mapping) => {
         const trail = isExplained ? new Trail() : null;
         const outcomes = mapping.mapMessage({ ...read.run, zone: mapping.zone, trail });
         for (const location of trail?.used ?? []) used.add(location);
+        misses.push(...(trail?.misses ?? []));
         return outcomes.map((outcome) => ({ outcome, mapping: mapping.name }));
       });
       return {
@@ -57,10 +61,12 @@ export function createMapper(version: string, channels: ReadonlyMap<string, Mapp
         ),
         message: read.run.message,
         used,
+        misses,
         results: results.map(({ outcome, mapping }) => ({ at: outcome.at, mapping, made: outcome.made })),
       };
     } catch (error) {
-      if (error instanceof Fault) return { mapped: refuse(error), message: null, used: new Set(), results: [] };
+      if (error instanceof Fault)
+        return { mapped: refuse(error), message: null, used: new Set(), misses: [], results: [] };
       throw error;
     }
   };
@@ -114,6 +120,8 @@ function chooseMappings(header: Header, channel: MappedChannel): MessageMapping[
     throw new Fault(code[0], { at: code[1] });
   }
   if (!SUPPORTED_VERSION.test(header.version)) throw new Fault('version-unsupported', { at: 'MSH-12' });
+  // Without a control id the sender could not tell which message an answer belongs to.
+  if (header.controlId === '') throw new Fault('field-required', { at: 'MSH-10' });
   return chosen;
 }
 

@@ -3,10 +3,10 @@ import type { Answered, Draft, Mapped, Skipped, Statement } from '../contracts/m
 import { checkResource } from '../fhir/check-resource.ts';
 import { deriveIdentifier, deriveKey } from '../fhir/identifier.ts';
 import type { ResourceIssue } from '../fhir/resource-issue.ts';
-import { findGroups, type Group, isGroupName } from '../hl7/group.ts';
+import { collectSegments, findGroups, type Group, isGroupName } from '../hl7/group.ts';
 import type { Header } from '../hl7/header.ts';
 import { locateSegment } from '../hl7/path.ts';
-import { entryNames, lastingPart } from './bundle.ts';
+import { entryNames, writeBody } from './bundle.ts';
 import { compileDeliveries, type Deliver } from './deliver.ts';
 import { compileNames } from './names.ts';
 import { layerMapping } from './overlay.ts';
@@ -91,6 +91,8 @@ export const MAPPING_KEYS = [
   'tables',
   'tests',
 ] as const;
+
+const UTF8 = new TextEncoder();
 
 const NEEDED = ['mapping', 'match', 'each', 'lane', 'result', 'deliver'] as const;
 
@@ -177,25 +179,23 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       if (scope.faults.size > 0) return null;
       throw new Fault('mapping-incomplete', { where: one.where, detail: 'empty body' });
     }
-    const text = JSON.stringify(body.value);
+    const { text, lasting } = writeBody(body.value);
     // What lacks an element because of a fault does not leave; that it is incomplete need not be said as well.
     const issues = scope.faults.size === 0 && isResource(body.value) ? checkResource(body.value) : [];
-    const lasting = lastingPart(body.value);
     const draft: Draft = {
       resultKey,
       target: one.target,
       operation: one.operation,
       party: scope.party.id,
       laneKey: deriveKey(setup.secret, ['lane', ...readParts(lane, scope)]).slice(0, 32),
-      body: new TextEncoder().encode(text),
+      body: UTF8.encode(text),
       notBefore: one.notBefore?.(scope) ?? null,
       notAfter: one.notAfter?.(scope) ?? null,
     };
-    const states = lasting === body.value ? text : JSON.stringify(lasting);
     const { target, operation, party } = draft;
     return {
       draft,
-      states: `${one.target}/${one.operation} ${states}`,
+      states: `${one.target}/${one.operation} ${lasting}`,
       body: { target, operation, party, body: text, trail: scope.run.trail?.takeEntries() ?? [], where: one.where },
       issues,
     };
@@ -259,7 +259,10 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     settings: [...names.settings, 'party'],
     refuses: match,
     tests: attempt(() => keys.get('tests')?.items() ?? [], []),
-    mapMessage: (run) => findGroups(run.root, each).map((group) => mapResult(group, run)),
+    mapMessage(run) {
+      const groups = findGroups(run.root, each);
+      return [...groups.map((group) => mapResult(group, run)), ...skipOutside(groups, run)];
+    },
     hasFollowUps: (target, operation) =>
       deliver.some((one) => one.target === target && one.operation === operation && one.followUps.length > 0),
     mapResponse(run, answered, response) {
@@ -372,6 +375,19 @@ function readZone(root: YamlNode, node: YamlNode | undefined, ofChannel: string 
 function readGroupName(node: YamlNode): string {
   const name = node.text('a group name');
   return isGroupName(name) ? name : node.fail(`There is no group "${name}"`, 'for example OBSERVATION');
+}
+
+/** Observations that stand in none of the groups a mapping goes through are left out, but not in silence. */
+function skipOutside(groups: readonly Group[], run: Run): ResultOutcome[] {
+  const all = collectSegments(run.root, 'OBX');
+  const inside = new Set(groups.flatMap((group) => collectSegments(group, 'OBX')));
+  if (inside.size === all.length) return [];
+  return all
+    .filter((segment) => !inside.has(segment))
+    .map((segment) => {
+      const at = locateSegment(segment);
+      return { at, statement: null, drafts: [], skipped: { reason: 'outside-each', at }, faults: [], made: [] };
+    });
 }
 
 /** What all results of a message come to. */

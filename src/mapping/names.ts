@@ -10,7 +10,7 @@ import type { ReadVariable } from './source.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** Names a rule may use that no `let` makes. */
-const GIVEN = ['party', 'identifier', 'response'] as const;
+export const GIVEN = ['party', 'identifier', 'response'] as const;
 
 export interface Names {
   readonly around: Surroundings;

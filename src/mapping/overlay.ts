@@ -3,6 +3,8 @@ import type { MappingSetup } from './setup.ts';
 import { compileTable, type Table } from './table.ts';
 import type { NamedNode, YamlNode } from './yaml-node.ts';
 
+type LayerSetup = Pick<MappingSetup, 'messages' | 'resources' | 'tables' | 'tableNodes' | 'problems'>;
+
 /** Keys of a mapping file that a mapping which extends it does not inherit: they speak of that file alone. */
 const OWN = ['mapping', 'summary', 'because', 'extends', 'tests'];
 
@@ -24,7 +26,7 @@ export interface LayeredMapping<Key extends string> {
 export function layerMapping<Key extends string>(
   root: YamlNode,
   known: readonly Key[],
-  setup: MappingSetup,
+  setup: LayerSetup,
 ): LayeredMapping<Key> {
   const { problems } = setup;
   const layers = findLayers(root, setup).map((node) => node.keys(known, node === root ? problems : []));
@@ -50,7 +52,7 @@ export function layerMapping<Key extends string>(
 }
 
 /** The mapping's file and those it extends, the one that extends nothing first. */
-export function findLayers(root: YamlNode, setup: Pick<MappingSetup, 'messages' | 'problems'>): YamlNode[] {
+function findLayers(root: YamlNode, setup: Pick<MappingSetup, 'messages' | 'problems'>): YamlNode[] {
   const layers: YamlNode[] = [];
   const names: string[] = [];
   for (let node: YamlNode | null = root; node !== null; ) {
@@ -71,7 +73,7 @@ function findExtended(node: YamlNode, names: readonly string[], setup: Pick<Mapp
   return setup.messages.get(name) ?? node.fail(`There is no mapping "${name}"`, suggest(name, setup.messages.keys()));
 }
 
-function readOverrides(nodes: readonly YamlNode[], setup: MappingSetup): Map<string, Map<string, NamedNode>> {
+function readOverrides(nodes: readonly YamlNode[], setup: LayerSetup): Map<string, Map<string, NamedNode>> {
   const overrides = new Map<string, Map<string, NamedNode>>();
   const read = (name: string, { keyNode, value }: NamedNode) => {
     if (!setup.resources.has(name))
@@ -88,7 +90,7 @@ function readOverrides(nodes: readonly YamlNode[], setup: MappingSetup): Map<str
 }
 
 /** The tables as this mapping sees them: with rows of its own where it has some. */
-function layerTables(nodes: readonly YamlNode[], setup: MappingSetup): ReadonlyMap<string, Table> {
+function layerTables(nodes: readonly YamlNode[], setup: LayerSetup): ReadonlyMap<string, Table> {
   if (nodes.length === 0) return setup.tables;
   const layers = new Map<string, YamlNode[]>();
   for (const node of nodes)

@@ -1,12 +1,15 @@
 import { Fault } from '../contracts/fault.ts';
+import { isCertainlyAfter } from '../fhir/fhir-time.ts';
 import { Choice } from './choice.ts';
 import { compileCall, compileFrom, isNothing, type Made, withTrail } from './from.ts';
+import { isConstant, keepConstant } from './constant.ts';
 import { ProblemError, suggest } from './problem.ts';
 import { compileReference, compileReferences } from './reference.ts';
-import { Found, type Scope } from './scope.ts';
+import { Found, type Scope, scopeAtCell } from './scope.ts';
 import { compileSource } from './source.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import { compileText } from './text.ts';
+import type { Trail } from './trail.ts';
 import { compileWhen } from './when.ts';
 import type { NamedNode, YamlNode } from './yaml-node.ts';
 
@@ -26,6 +29,7 @@ const RULE_KEYS = [
   'join',
   'when',
   'required',
+  'needs',
   'because',
 ] as const;
 
@@ -39,8 +43,13 @@ const ELEMENT_NAME = /^_?[a-z][A-Za-z0-9]*(\[x\])?$/;
  * @throws ProblemError
  */
 export function compileRule(node: YamlNode, around: Surroundings): Evaluate {
+  if (!node.isMap && !node.isList) return compileLiteral(node);
+  const made = compileKeys(node, around);
+  return isConstant(node) ? keepConstant(made) : made;
+}
+
+function compileKeys(node: YamlNode, around: Surroundings): Evaluate {
   if (node.isList) return compileList(node, around);
-  if (!node.isMap) return compileLiteral(node);
   const keys = node.keys(RULE_KEYS);
   const sources = SOURCES.filter((name) => keys.has(name));
   const [source] = sources;
@@ -73,7 +82,7 @@ const COMPANY: Readonly<Record<(typeof SOURCES)[number], readonly string[]>> = {
   first: [],
   value: [],
   text: [],
-  set: [],
+  set: ['needs'],
   include: [],
   call: ['of', 'table'],
   ref: ['of'],
@@ -112,10 +121,10 @@ function compileLiteral(node: YamlNode): Evaluate {
 function compileList(node: YamlNode, around: Surroundings): Evaluate {
   const rules = node.items().map((item) => compileRule(item, around));
   return (scope) => {
+    const { trail } = scope.run;
     const values: unknown[] = [];
     for (const rule of rules) {
-      const make = () => evaluateKeepingFaults(rule, scope);
-      const found = scope.run.trail === null ? make() : scope.run.trail.within(`[${values.length}]`, make);
+      const found = trail === null ? tryTo(rule, scope) : tryWithin(trail, `[${values.length}]`, rule, scope);
       if (found === null || isNothing(found)) continue;
       // A rule that finds many (all:) puts each of them into the list.
       if (Array.isArray(found.value)) values.push(...found.value);
@@ -131,11 +140,11 @@ function compileEach(node: YamlNode, evaluate: Evaluate, around: Surroundings): 
   return {
     source,
     evaluate: (scope) => {
+      const { trail } = scope.run;
       const values: unknown[] = [];
       for (const { cell } of source.readAll(scope)) {
-        const inner = { ...scope, it: cell };
-        const make = () => evaluateKeepingFaults(evaluate, inner);
-        const found = scope.run.trail === null ? make() : scope.run.trail.within(`[${values.length}]`, make);
+        const inner = scopeAtCell(scope, cell);
+        const found = trail === null ? tryTo(evaluate, inner) : tryWithin(trail, `[${values.length}]`, evaluate, inner);
         if (found !== null && !isNothing(found)) values.push(found.value);
       }
       return Found.made(values);
@@ -145,7 +154,9 @@ function compileEach(node: YamlNode, evaluate: Evaluate, around: Surroundings): 
 
 function compileValue(node: YamlNode, keys: RuleKeys, around: Surroundings): Made {
   const set = keys.get('set');
-  if (set !== undefined) return { evaluate: compileSet(set, around), source: null };
+  if (set !== undefined) {
+    return { evaluate: compileSet(set, around, new Map(), compileNeeds(keys.get('needs'))), source: null };
+  }
   const include = keys.get('include');
   if (include !== undefined) return { evaluate: compileInclude(include, around), source: null };
   const first = keys.get('first');
@@ -182,12 +193,19 @@ function compileInclude(node: YamlNode, around: Surroundings): Evaluate {
   if (around.including.includes(name)) {
     node.fail(`"${name}" includes itself: ${[...around.including, name].join(' → ')}`);
   }
-  const set = resource.keys(['resource', 'summary', 'because', 'set']).get('set');
+  const keys = resource.keys(['resource', 'summary', 'because', 'needs', 'set']);
+  const set = keys.get('set');
   return compileSet(
     set ?? resource.fail('A resource needs set: …'),
     { ...around, including: [...around.including, name] },
     around.overrides.get(name),
+    compileNeeds(keys.get('needs')),
   );
+}
+
+/** `needs: [name, identifier]`: without at least one of these elements the object is nothing. */
+function compileNeeds(node: YamlNode | undefined): readonly string[] {
+  return node?.items().map((item) => item.text('an element’s name')) ?? [];
 }
 
 interface Element {
@@ -201,11 +219,13 @@ interface Element {
  * stand beside them; an object of literals alone is always made. Faults of one element do not keep the others from
  * being checked.
  * @param overrides rules that replace or add elements; an empty one leaves its element out
+ * @param needs elements of which it has at least one, or is nothing; [] = it has no such needs
  */
 export function compileSet(
   node: YamlNode,
   around: Surroundings,
   overrides: ReadonlyMap<string, NamedNode> = new Map(),
+  needs: readonly string[] = [],
 ): Evaluate {
   const entries = node.entries();
   for (const [name, entry] of overrides) {
@@ -226,19 +246,29 @@ export function compileSet(
     }
   }
   const hasRules = elements.some(({ isLiteral }) => !isLiteral);
+  const where = node.where;
   return (scope) => {
     const { trail } = scope.run;
     const made: Record<string, unknown> = {};
     let isEmpty = hasRules;
     for (const { name, evaluate, isLiteral } of elements) {
-      const make = () => evaluateKeepingFaults(evaluate, scope);
-      const found = trail === null ? make() : trail.within(name, make);
+      const found = trail === null ? tryTo(evaluate, scope) : tryWithin(trail, name, evaluate, scope);
       if (found === null || isNothing(found)) continue;
+      if (trail !== null && found.value instanceof Choice) trail.rename(name, found.value.nameOf(name));
       setElement(made, name, found.value);
       if (!isLiteral) isEmpty = false;
     }
-    return isEmpty ? null : Found.made(made);
+    if (typeof made.start === 'string' && typeof made.end === 'string') dropEarlierEnd(made, scope, where);
+    const isLacking = needs.length > 0 && !needs.some((name) => Object.hasOwn(made, name));
+    return isEmpty || isLacking ? null : Found.made(made);
   };
+}
+
+/** A period that ends before it starts is one whose end nobody can believe. */
+function dropEarlierEnd(period: Record<string, unknown>, scope: Scope, where: string): void {
+  if (!isCertainlyAfter(String(period.start), String(period.end))) return;
+  delete period.end;
+  scope.run.warnings.push(new Fault('field-type', { where, detail: 'end before start' }).record);
 }
 
 /** True of a rule that says the same whatever the message holds. */
@@ -258,7 +288,8 @@ function setElement(made: Record<string, unknown>, name: string, value: unknown)
   else made[name] = value;
 }
 
-function evaluateKeepingFaults(evaluate: Evaluate, scope: Scope): Found | null {
+/** Keeps a fault, and goes on. */
+function tryTo(evaluate: Evaluate, scope: Scope): Found | null {
   try {
     return evaluate(scope);
   } catch (error) {
@@ -266,4 +297,9 @@ function evaluateKeepingFaults(evaluate: Evaluate, scope: Scope): Found | null {
     scope.faults.add(error);
     return null;
   }
+}
+
+/** The same, below the element that is being made. */
+function tryWithin(trail: Trail, step: string, evaluate: Evaluate, scope: Scope): Found | null {
+  return trail.within(step, () => tryTo(evaluate, scope));
 }

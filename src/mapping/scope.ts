@@ -90,9 +90,46 @@ export interface Scope {
   response: unknown;
 }
 
-/** The meaning of a cell's raw text. */
+/** What HL7 may carry and no FHIR string may. */
+const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f]/;
+const CONTROLS = new RegExp(CONTROL, 'g');
+
+/** A scope like another but for the cell at hand. Written out, so that all scopes have one shape for the engine below. */
+export function scopeAtCell(scope: Scope, it: Cell | null): Scope {
+  const { run, home, group, memo, faults, bundle, party, identifier, response } = scope;
+  return { run, group, home, memo, it, bundle, faults, party, identifier, response };
+}
+
+/** A scope like another but for the group. */
+export function scopeAtGroup(scope: Scope, group: Group): Scope {
+  const { run, home, memo, faults, it, bundle, party, identifier, response } = scope;
+  return { run, group, home, memo, it, bundle, faults, party, identifier, response };
+}
+
+/** The meaning of a cell's raw text; see `readRaw`. */
 export function textOf(cell: Cell, run: Run): string {
-  return unescapeText(cell.raw, run.message.delimiters, run.decodeBytes);
+  return readRaw(cell.raw, run);
+}
+
+/**
+ * The meaning of a raw text, without control characters. Where components stand in it, they are separated as messages
+ * usually are, so that the delimiters a sender chose make no difference.
+ */
+export function readRaw(raw: string, run: Run): string {
+  const { delimiters } = run.message;
+  const isUsual = delimiters.component === '^' && (delimiters.subcomponent ?? '&') === '&';
+  const text = isUsual ? unescapeText(raw, delimiters, run.decodeBytes) : readUnusual(raw, run);
+  return CONTROL.test(text) ? text.replace(CONTROLS, '') : text;
+}
+
+function readUnusual(raw: string, { message: { delimiters }, decodeBytes }: Run): string {
+  const meaningOf = (part: string) => unescapeText(part, delimiters, decodeBytes);
+  return raw
+    .split(delimiters.component)
+    .map((part) =>
+      (delimiters.subcomponent === null ? [part] : part.split(delimiters.subcomponent)).map(meaningOf).join('&'),
+    )
+    .join('^');
 }
 
 /** A found value as text: a cell's meaning, or the value as it would be written. */

@@ -9,6 +9,7 @@ import {
   parsePath,
   partOfCell,
   readCells,
+  readFirstValued,
   selectSegments,
 } from '../hl7/path.ts';
 import { suggest } from './problem.ts';
@@ -109,11 +110,10 @@ function makeSource(alternatives: readonly Alternative[]): Source {
           if (found !== null) return found;
           continue;
         }
-        for (const cell of cellsOf(alternative, scope)) {
-          if (!isValued(cell.raw, scope.run.message)) continue;
-          scope.run.trail?.read(locate(cell));
-          return cell.raw === HL7_NULL ? null : Found.inCell(cell);
-        }
+        const cell = firstValued(alternative, scope);
+        if (cell === null) continue;
+        scope.run.trail?.read(locate(cell));
+        return cell.raw === HL7_NULL ? null : Found.inCell(cell);
       }
       return null;
     },
@@ -159,6 +159,14 @@ function cellsOf(alternative: Exclude<Alternative, { kind: 'variable' }>, scope:
   return scope.it === null
     ? []
     : [partOfCell(scope.it, alternative.component, alternative.subcomponent, scope.run.message)];
+}
+
+function firstValued(alternative: Exclude<Alternative, { kind: 'variable' }>, scope: Scope): Cell | null {
+  const { message } = scope.run;
+  if (alternative.kind === 'path') return readFirstValued(alternative.path, scope.group, message);
+  if (scope.it === null) return null;
+  const cell = partOfCell(scope.it, alternative.component, alternative.subcomponent, message);
+  return isValued(cell.raw, message) ? cell : null;
 }
 
 /** Where a path points in a segment, whether or not anything stands there. */

@@ -10,6 +10,12 @@ export interface TrailEntry {
   readonly rows: readonly string[];
 }
 
+/** A table that was asked for what stands at an HL7 location, and has no row for it. */
+export interface TableMiss {
+  readonly table: string;
+  readonly at: string;
+}
+
 /** What was read for something that is being evaluated. */
 interface Reading {
   readonly sources: Set<string>;
@@ -22,12 +28,18 @@ export class Trail {
   readonly #used = new Set<string>();
   /** By a result's memo and a variable's index. */
   readonly #kept = new WeakMap<object, Reading[]>();
+  readonly #misses = new Map<string, TableMiss>();
   #entries: TrailEntry[] = [];
   #element = '';
 
   /** HL7 locations anything was read from so far. */
   get used(): ReadonlySet<string> {
     return this.#used;
+  }
+
+  /** Every lookup that found no row so far, each place once a table. */
+  get misses(): readonly TableMiss[] {
+    return [...this.#misses.values()];
   }
 
   /** What was noted since the last call. */
@@ -46,6 +58,11 @@ export class Trail {
   /** Notes the row of a table that gave whatever is being evaluated. */
   lookedUp(where: string): void {
     this.#stack.at(-1)?.rows.add(where);
+  }
+
+  /** Notes that a table has no row for what stands at a place. */
+  missed(table: string, at: string): void {
+    this.#misses.set(`${table} ${at}`, { table, at });
   }
 
   /** Evaluates, and returns with the value what was read for it. */
@@ -116,6 +133,15 @@ export class Trail {
       const element = elements.get(root);
       return element === undefined ? [] : [{ ...entry, element: element + entry.element.slice(root.length) }];
     });
+  }
+
+  /** What was made as `value[x]` bears the name of its type from now on. */
+  rename(step: string, name: string): void {
+    const prefix = this.#element === '' ? '' : `${this.#element}.`;
+    const [was, is] = [prefix + step, prefix + name];
+    this.#entries = this.#entries.map((entry) =>
+      entry.element.startsWith(was) ? { ...entry, element: is + entry.element.slice(was.length) } : entry,
+    );
   }
 
   /** Notes that the element at hand was made by a rule; what only led to it (a `let`, a condition) is not an element. */

@@ -1,7 +1,7 @@
 import { Fault } from '../contracts/fault.ts';
 import { HL7_NULL } from '../hl7/message.ts';
-import { isValued, locate, type Path, readCells } from '../hl7/path.ts';
-import { type Condition, ConditionError, type ConditionReader, compileCondition } from './condition.ts';
+import { isValued, locate, type Path, readCells, readFirstValued } from '../hl7/path.ts';
+import { type Condition, ConditionError, type ConditionReader, compileCondition, type Presence } from './condition.ts';
 import { type Scope, textOf } from './scope.ts';
 import type { ReadVariable } from './source.ts';
 import type { YamlNode } from './yaml-node.ts';
@@ -16,7 +16,7 @@ export function compileWhen(node: YamlNode, variables: ReadonlyMap<string, ReadV
     throw error;
   }
   const where = node.where;
-  const ask = (scope: Scope) => condition(readerOf(scope, variables));
+  const ask = (scope: Scope) => condition(new ScopeReader(scope, variables));
   return (scope) => {
     const { trail } = scope.run;
     try {
@@ -29,26 +29,37 @@ export function compileWhen(node: YamlNode, variables: ReadonlyMap<string, ReadV
 }
 
 /** Lets a condition read one result. */
-function readerOf(scope: Scope, variables: ReadonlyMap<string, ReadVariable>): ConditionReader {
-  const { message, trail } = scope.run;
-  const cellsAt = (path: Path) => readCells(path, scope.group, message);
-  return {
-    readText(path) {
-      const cell = cellsAt(path).find(({ raw }) => isValued(raw, message));
-      // To ask whether something is there is not to use it.
-      if (cell !== undefined) trail?.read(locate(cell));
-      return cell === undefined || cell.raw === HL7_NULL ? '' : textOf(cell, scope.run).trim();
-    },
-    readPresence(path) {
-      const cells = cellsAt(path);
-      if (cells.some(({ raw }) => raw !== HL7_NULL && isValued(raw, message))) return 'valued';
-      if (cells.some(({ raw }) => raw === HL7_NULL)) return 'null';
-      return cells.length > 0 ? 'empty' : 'absent';
-    },
-    readVariable: (name) => {
-      const found = variables.get(name)?.(scope) ?? null;
-      if (found === null) return null;
-      return found.cell === null ? found.value : textOf(found.cell, scope.run).trim();
-    },
-  };
+class ScopeReader implements ConditionReader {
+  readonly #scope: Scope;
+  readonly #variables: ReadonlyMap<string, ReadVariable>;
+
+  constructor(scope: Scope, variables: ReadonlyMap<string, ReadVariable>) {
+    this.#scope = scope;
+    this.#variables = variables;
+  }
+
+  readText(path: Path): string {
+    const { run, group } = this.#scope;
+    const cell = readFirstValued(path, group, run.message);
+    if (cell === null) return '';
+    // To ask whether something is there is not to use it.
+    run.trail?.read(locate(cell));
+    return cell.raw === HL7_NULL ? '' : textOf(cell, run).trim();
+  }
+
+  readPresence(path: Path): Presence {
+    const { run, group } = this.#scope;
+    const first = readFirstValued(path, group, run.message);
+    if (first !== null && first.raw !== HL7_NULL) return 'valued';
+    const cells = readCells(path, group, run.message);
+    if (cells.some(({ raw }) => raw !== HL7_NULL && isValued(raw, run.message))) return 'valued';
+    if (cells.some(({ raw }) => raw === HL7_NULL)) return 'null';
+    return cells.length > 0 ? 'empty' : 'absent';
+  }
+
+  readVariable(name: string): unknown {
+    const found = this.#variables.get(name)?.(this.#scope) ?? null;
+    if (found === null) return null;
+    return found.cell === null ? found.value : textOf(found.cell, this.#scope.run).trim();
+  }
 }

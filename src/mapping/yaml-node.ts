@@ -8,7 +8,9 @@ import {
   type Node,
   parseDocument,
   Scalar,
+  type YAMLError,
   YAMLMap,
+  type YAMLWarning,
 } from 'yaml';
 import { exactNumber } from '../fhir/json.ts';
 import { type Problem, ProblemError, suggest } from './problem.ts';
@@ -28,6 +30,7 @@ export interface NamedNode {
 
 const MAX_FILE_CHARACTERS = 1_000_000;
 const MAX_DEPTH = 40;
+const TOO_DEEP = 'Nested too deeply';
 
 /** A place in a YAML file, read strictly: every complaint says file, line and column. */
 export class YamlNode {
@@ -178,7 +181,7 @@ export class YamlNode {
 
   #child(node: Node | null, offset = this.#offset): YamlNode {
     const child = new YamlNode(node, this.#path, this.#lines, offset, this.#depth + 1);
-    if (this.#depth > MAX_DEPTH) child.fail('Nested too deeply');
+    if (this.#depth > MAX_DEPTH) child.fail(TOO_DEEP);
     if (isAlias(node)) child.fail('Aliases (*name) are not used in these files', 'write the value out');
     if (node !== null && 'anchor' in node && node.anchor !== undefined) {
       child.fail('Anchors (&name) are not used in these files', 'write the value out');
@@ -195,23 +198,34 @@ export function parseYaml(file: SourceFile): { readonly root: YamlNode | null; r
     problems: [{ file: file.path, line, column, message, hint }],
   });
   if (file.text.length > MAX_FILE_CHARACTERS) return refuse('The file is larger than 1 MB');
-  const before = file.text.split('\ufffd', 1)[0] ?? '';
-  if (before.length < file.text.length) {
-    const column = before.length - before.lastIndexOf('\n');
-    return refuse('The file is not UTF-8', before.split('\n').length, column, 'save it as UTF-8');
+  const wrong = file.text.search(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]/);
+  if (wrong >= 0) {
+    const before = file.text.slice(0, wrong);
+    const [line, column] = [before.split('\n').length, before.length - before.lastIndexOf('\n')];
+    return file.text[wrong] === '\ufffd'
+      ? refuse('The file is not UTF-8', line, column, 'save it as UTF-8')
+      : refuse('A control character stands here', line, column, 'such as a NUL; take it out');
   }
   let document: Document.Parsed;
   try {
-    document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+    // That a key stands twice is told where the map is read; the parser would compare each key with every other.
+    document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   } catch {
     // The parser descends as deep as the text says, until the stack ends.
-    return refuse('Nested too deeply');
+    return refuse(TOO_DEEP);
   }
   // A warning is a tag that means nothing to YAML: nothing in these files is to be taken for something else.
   const problems = [...document.errors, ...document.warnings].map((error): Problem => {
     const { line, col } = lines.linePos(error.pos[0]);
-    return { file: file.path, line: Math.max(1, line), column: Math.max(1, col), message: error.message, hint: null };
+    const message = tellError(error);
+    return { file: file.path, line: Math.max(1, line), column: Math.max(1, col), message, hint: null };
   });
   const root = problems.length > 0 ? null : new YamlNode(document.contents as Node | null, file.path, lines);
   return { root, problems };
+}
+
+/** The parser's words, but where they speak of its insides. */
+function tellError({ code, message }: YAMLError | YAMLWarning): string {
+  if (code === 'MULTIPLE_DOCS') return 'A file holds one document: a second one begins here';
+  return /call stack/i.test(message) ? TOO_DEEP : message;
 }

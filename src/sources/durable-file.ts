@@ -85,6 +85,23 @@ export async function reserveName(folder: string, name: string, companions: read
   throw new Error(`more than ${MAX_NUMBER} files of one name in ${folder}`);
 }
 
+/** The name that was last taken for `name` in `folder`, and its size; null = none is. */
+export async function lastTaken(
+  folder: string,
+  name: string,
+  companions: readonly string[],
+): Promise<{ name: string; size: number } | null> {
+  let last: { name: string; size: number } | null = null;
+  for (let number = 1; number <= MAX_NUMBER; number++) {
+    const candidate = numbered(name, number);
+    const size = await sizeOf(join(folder, candidate));
+    const beside = await Promise.all(companions.map((companion) => exists(join(folder, candidate + companion))));
+    if (size === null && !beside.includes(true)) break;
+    last = size === null ? null : { name: candidate, size };
+  }
+  return last;
+}
+
 /** Makes renames in these folders durable. */
 export async function syncFolders(folders: readonly string[]): Promise<void> {
   for (const folder of folders) {
@@ -118,11 +135,14 @@ async function reserve(path: string): Promise<boolean> {
 }
 
 async function exists(path: string): Promise<boolean> {
+  return (await sizeOf(path)) !== null;
+}
+
+async function sizeOf(path: string): Promise<number | null> {
   try {
-    await lstat(path);
-    return true;
+    return (await lstat(path)).size;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
 }

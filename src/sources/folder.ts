@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type FSWatcher, watch } from 'chokidar';
 import { z } from 'zod';
+import { byteSize } from '../contracts/byte-size.ts';
+import { duration, durationOrZero } from '../contracts/duration.ts';
 import type { Host, SourcePlugin } from '../contracts/plugin.ts';
 import type { Intake, Source } from '../contracts/source.ts';
 import { Draft, isDraftName, reserveName } from './durable-file.ts';
 import { type FileOutcome, takeMessages } from './file-messages.ts';
-import { type PutAwayFolders, putAway } from './put-away.ts';
+import { type PutAwayFolders, putAway, releaseNames } from './put-away.ts';
 import { byAge, StableFileFinder, statOrNull } from './stable-files.ts';
 
 /** How long after a change the folder is looked at, so that a burst of files is one look. */
@@ -25,31 +27,18 @@ const config = z.strictObject({
     .default(['*.hl7', '*.txt', '*.dat'])
     .describe('Names of the files to take, without regard to case; `*` and `?` stand for any characters and any one.'),
   poll: z.boolean().default(false).describe('Look for changes instead of being told of them: for network shares.'),
-  pollIntervalMs: z.int().min(10).default(1_000).describe('How often, if `poll` is set.'),
-  stableMs: z
-    .int()
-    .min(0)
-    .default(2_000)
-    .describe('A file is taken once its size and time have not changed for this long.'),
-  rescanMs: z.int().min(100).default(60_000).describe('The whole folder is looked at this often, told or not.'),
-  retryMs: z
-    .int()
-    .min(10)
-    .default(10_000)
-    .describe('Pause before a file whose messages could not be taken is tried again.'),
+  pollInterval: duration('How often, if `poll` is set.', '1s', '1d'),
+  stable: durationOrZero(
+    'A file is taken once its size and time have not changed for this long; 0 = as soon as it is seen.',
+    '2s',
+  ),
+  rescan: duration('The whole folder is looked at this often, told or not.', '1m'),
+  retry: duration('Pause before a file whose messages could not be taken is tried again.', '10s'),
   processing: folderName.default('processing').describe('Folder for files that are being taken.'),
   done: folderName.default('done').describe('Folder for files that were taken, each with its `.ack` beside it.'),
   failed: folderName.default('failed').describe('Folder for refused messages, with `.reasons.txt` beside them.'),
-  maxMessageBytes: z
-    .int()
-    .min(1_024)
-    .default(16 * 1024 * 1024)
-    .describe('A larger message is refused.'),
-  maxFileBytes: z
-    .int()
-    .min(1_024)
-    .default(1024 * 1024 * 1024)
-    .describe('A larger file is refused whole.'),
+  maxMessage: byteSize('A larger message is refused.', '16 MB', { least: '1 kB', most: '1 GB' }),
+  maxFile: byteSize('A larger file is refused whole.', '1 GB', { least: '1 kB' }),
   readAhead: z.int().min(1).max(1_024).default(32).describe('Messages of a file that may wait for their answer.'),
 });
 
@@ -96,7 +85,7 @@ class FolderSource implements Source {
       done: join(this.#folder, settings.done),
       failed: join(this.#folder, settings.failed),
     };
-    this.#finder = new StableFileFinder(this.#folder, settings.patterns, settings.stableMs);
+    this.#finder = new StableFileFinder(this.#folder, settings.patterns, settings.stable);
     this.address = pathToFileURL(this.#folder).href.replace(/^file:/, 'folder:');
   }
 
@@ -131,22 +120,23 @@ class FolderSource implements Source {
       if (isDraftName(entry.name) || size === 0) await rm(path);
       else files.push({ name: entry.name, mtimeMs });
     }
+    for (const { name } of files) await releaseNames(name, this.#folders);
     if (files.length > 0) this.#log('info', 'files-taken-up', { count: files.length });
     return files.sort(byAge).map((file) => file.name);
   }
 
   #watch(): Promise<FSWatcher> {
-    const { poll, pollIntervalMs } = this.#settings;
+    const { poll, pollInterval } = this.#settings;
     const own = new Set(Object.values(this.#folders));
     const watcher = watch(this.#folder, {
       depth: 0,
       ignoreInitial: true,
       usePolling: poll,
-      interval: pollIntervalMs,
+      interval: pollInterval,
       ignored: (path) => own.has(path),
     });
     watcher.on('all', () => this.#wakeIn(GATHER_MS));
-    // Without its messages the folder is still looked at every `rescanMs`.
+    // Without its messages the folder is still looked at every `rescan`.
     watcher.on('error', (error) => this.#log('warn', 'watch-failed', { error: codeOf(error) }));
     return new Promise((resolve) => watcher.once('ready', () => resolve(watcher)));
   }
@@ -168,7 +158,7 @@ class FolderSource implements Source {
 
   async #work(): Promise<void> {
     const { clock } = this.#host;
-    const { rescanMs } = this.#settings;
+    const { rescan: rescanMs } = this.#settings;
     let nextAt: number | null = null;
     while (this.#isDue && !this.#isStopping) {
       // Set again by what happens while files are taken.
@@ -216,7 +206,7 @@ class FolderSource implements Source {
       againInARow = isFinal ? 0 : againInARow + 1;
       if (!isFinal) waiting.push(name);
     }
-    if (waiting.length > 0) this.#retryAt = this.#host.clock.now() + this.#settings.retryMs;
+    if (waiting.length > 0) this.#retryAt = this.#host.clock.now() + this.#settings.retry;
     this.#claimed = [...waiting, ...this.#claimed];
   }
 
@@ -240,14 +230,14 @@ class FolderSource implements Source {
   }
 
   async #answerFile(name: string): Promise<FileOutcome> {
-    const { maxMessageBytes, maxFileBytes, readAhead } = this.#settings;
+    const { maxMessage, maxFile, readAhead } = this.#settings;
     const { processing } = this.#folders;
     const drafts = { answers: new Draft(processing), refused: new Draft(processing), reasons: new Draft(processing) };
     try {
       const outcome = await takeMessages(join(processing, name), {
         intake: this.#intake as Intake,
-        maxMessageBytes,
-        maxFileBytes,
+        maxMessageBytes: maxMessage,
+        maxFileBytes: maxFile,
         readAhead,
         now: () => this.#host.clock.now(),
         isStopping: () => this.#isStopping,

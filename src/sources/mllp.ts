@@ -6,9 +6,12 @@ import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { z } from 'zod';
+import { byteSize } from '../contracts/byte-size.ts';
+import { duration, durationOrZero } from '../contracts/duration.ts';
 import type { Host, SourcePlugin } from '../contracts/plugin.ts';
+import { type SecretReference, secretReference } from '../contracts/secret-reference.ts';
 import type { Intake, Source } from '../contracts/source.ts';
-import { MllpConnection } from './mllp-connection.ts';
+import { type ConnectionParts, MllpConnection } from './mllp-connection.ts';
 
 /** How long answers under way may take when the source stops. */
 const STOP_MS = 5_000;
@@ -18,7 +21,10 @@ const KEEP_ALIVE_MS = 30_000;
 const tls = z.strictObject({
   cert: z.string().describe('Path of the listener’s certificate with its chain, PEM.'),
   key: z.string().describe('Path of its private key, PEM.'),
-  passphrase: z.string().nullable().default(null).describe('Passphrase of the private key.'),
+  passphrase: secretReference
+    .nullable()
+    .default(null)
+    .describe('Where the passphrase of the private key is kept; never the passphrase itself.'),
   ca: z
     .string()
     .nullable()
@@ -37,11 +43,10 @@ const config = z
     host: z.string().default('127.0.0.1').describe('Address to listen on; `0.0.0.0` = every interface.'),
     port: z.int().min(0).max(65_535).describe('Port to listen on; 0 = any that is free.'),
     tls: tls.nullable().default(null).describe('TLS towards the senders; absent = plain TCP.'),
-    maxMessageBytes: z
-      .int()
-      .min(1_024)
-      .default(16 * 1024 * 1024)
-      .describe('A larger frame is answered negatively and its connection closed.'),
+    maxMessage: byteSize('A larger frame is answered negatively and its connection closed.', '16 MB', {
+      least: '1 kB',
+      most: '1 GB',
+    }),
     maxBatchMessages: z
       .int()
       .min(1)
@@ -54,19 +59,15 @@ const config = z
       .max(1_024)
       .default(32)
       .describe('Frames of one connection that may wait for their answer; then nothing more is read from it.'),
-    idleTimeoutMs: z.int().min(0).default(0).describe('Silence after which a connection is closed; 0 = never.'),
-    partialFrameTimeoutMs: z
-      .int()
-      .min(1)
-      .default(30_000)
-      .describe('Silence inside a frame after which the frame is given up and answered as incomplete.'),
-    missingCrToleranceMs: z
-      .int()
-      .min(1)
-      .default(200)
-      .describe(
-        'Silence after FS at the end of a segment from which on the frame counts as ended without its final CR.',
-      ),
+    idleTimeout: durationOrZero('Silence after which a connection is closed; 0 = never.', 0),
+    partialFrameTimeout: duration(
+      'Silence inside a frame after which the frame is given up and answered as incomplete.',
+      '30s',
+    ),
+    missingCrTolerance: duration(
+      'Silence after FS at the end of a segment from which on the frame counts as ended without its final CR.',
+      '200ms',
+    ),
   })
   .refine((value) => value.tls?.requireClientCertificate !== true || value.tls.ca !== null, {
     path: ['tls', 'ca'],
@@ -86,11 +87,19 @@ export const mllpSource: SourcePlugin<typeof config> = {
 
 function createMllpSource(settings: MllpSourceConfig, host: Host): Source {
   const connections = new Set<MllpConnection>();
+  const limits: ConnectionParts['settings'] = {
+    maxMessageBytes: settings.maxMessage,
+    maxBatchMessages: settings.maxBatchMessages,
+    readAhead: settings.readAhead,
+    idleTimeoutMs: settings.idleTimeout,
+    partialFrameTimeoutMs: settings.partialFrameTimeout,
+    missingCrToleranceMs: settings.missingCrTolerance,
+  };
   let server: Server | null = null;
   let address = `${scheme(settings)}://${bracket(settings.host)}:${settings.port}`;
 
   const accept = (socket: Socket, intake: Intake, sender: string | null): void => {
-    const connection = new MllpConnection(socket, { settings, host, intake, sender });
+    const connection = new MllpConnection(socket, { settings: limits, host, intake, sender });
     connections.add(connection);
     void connection.closed.then(() => connections.delete(connection));
   };
@@ -152,13 +161,22 @@ async function makeServer(settings: MllpSourceConfig, host: Host, accept: Accept
     minVersion: 'TLSv1.2',
   };
   if (ca !== null) tlsOptions.ca = await read(ca);
-  if (passphrase !== null) tlsOptions.passphrase = passphrase;
+  if (passphrase !== null) tlsOptions.passphrase = await readPassphrase(passphrase, host);
   const server = createTlsServer(tlsOptions, (socket) => accept(socket, nameSender(socket)));
   server.on('tlsClientError', (error, socket) => {
     const address = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? '?'}`;
     host.log.warn('tls-handshake-failed', { channel: host.name, address, error: codeOf(error) });
   });
   return server;
+}
+
+async function readPassphrase(reference: SecretReference, host: Host): Promise<string> {
+  if ('file' in reference) {
+    return (await readFile(host.resolvePath(reference.file), 'utf8')).replace(/\r?\n$/, '');
+  }
+  const passphrase = host.readVariable(reference.env);
+  if (passphrase === null) throw new Error(`the environment variable ${reference.env} is not set`);
+  return passphrase;
 }
 
 /** Common name in the certificate, if the certificate was checked; a name that nobody vouches for is none. */

@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Draft, reserveName, syncFolders } from './durable-file.ts';
+import { type Draft, lastTaken, reserveName, syncFolders } from './durable-file.ts';
 import type { FileOutcome } from './file-messages.ts';
 
 const ANSWERS = '.ack';
@@ -46,4 +46,18 @@ export async function putAway(
   await drafts.answers.publish(join(folder, kept + ANSWERS));
   await rename(join(processing, name), join(folder, kept));
   await syncFolders([done, failed, processing]);
+}
+
+/**
+ * Gives back the names that a killed process had reserved for a file before it could move the file there, with what it
+ * had published beside them: the file is answered anew, and its answer stands where its sender looks for it.
+ */
+export async function releaseNames(name: string, { done, failed }: PutAwayFolders): Promise<void> {
+  for (const folder of [done, failed]) {
+    const last = await lastTaken(folder, name, COMPANIONS);
+    if (last === null || last.size > 0) continue;
+    // A file that came empty was refused, and has its answer beside it.
+    if (folder === failed && (await lastTaken(folder, last.name + ANSWERS, [])) !== null) continue;
+    for (const suffix of [...COMPANIONS, '']) await rm(join(folder, last.name + suffix), { force: true });
+  }
 }

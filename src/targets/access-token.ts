@@ -1,5 +1,5 @@
-import type { Clock } from '../contracts/clock.ts';
 import { Fault } from '../contracts/fault.ts';
+import type { Host } from '../contracts/plugin.ts';
 import { classifyAnswer, classifyError, type Failure, readRetryAfter } from './classify.ts';
 import { makeClientAssertion } from './client-assertion.ts';
 import type { Exchanged } from './exchange.ts';
@@ -27,9 +27,8 @@ export class TokenFailure extends Error {
 }
 
 export interface TokenParts {
-  readonly clock: Clock;
-  resolvePath(path: string): string;
-  /** Posts a form under the party's connections. */
+  readonly host: Pick<Host, 'clock' | 'readVariable' | 'resolvePath'>;
+  /** Posts a form under the party's connections. Ends in bounded time: several attempts may wait for one answer. */
   post(party: string, url: string, headers: Readonly<Record<string, string>>, form: string): Promise<Exchanged>;
 }
 
@@ -56,8 +55,8 @@ export function createAccessTokens(parts: TokenParts): AccessTokens {
   const underWay = new Map<string, Promise<Kept>>();
 
   async function fetchToken(party: string, order: Oauth2): Promise<Kept> {
-    const { clock } = parts;
-    const { headers, form } = makeTokenRequest(order, clock.now(), parts.resolvePath);
+    const { clock } = parts.host;
+    const { headers, form } = makeTokenRequest(order, parts.host);
     const answer = await parts.post(party, order.tokenUrl, headers, form.toString());
     const now = clock.now();
     const failure = judge(answer, now);
@@ -70,7 +69,7 @@ export function createAccessTokens(parts: TokenParts): AccessTokens {
   return {
     async get(party, order, signal) {
       const known = kept.get(party);
-      if (known !== undefined && parts.clock.now() < known.refreshAt) return known.token;
+      if (known !== undefined && parts.host.clock.now() < known.refreshAt) return known.token;
       kept.delete(party);
       const running =
         underWay.get(party) ??
@@ -92,7 +91,7 @@ export function createAccessTokens(parts: TokenParts): AccessTokens {
   };
 }
 
-function makeTokenRequest(order: Oauth2, now: number, resolvePath: (path: string) => string) {
+function makeTokenRequest(order: Oauth2, host: TokenParts['host']) {
   const form = new URLSearchParams({ grant_type: 'client_credentials', scope: order.scope });
   const headers: Record<string, string> = {
     accept: 'application/json',
@@ -101,9 +100,9 @@ function makeTokenRequest(order: Oauth2, now: number, resolvePath: (path: string
   const { key, clientSecret, clientId } = order;
   if (key !== undefined) {
     form.set('client_assertion_type', ASSERTION_TYPE);
-    form.set('client_assertion', makeClientAssertion({ ...order, key }, now, resolvePath));
+    form.set('client_assertion', makeClientAssertion({ ...order, key }, host.clock.now(), host.resolvePath));
   } else if (clientSecret !== undefined) {
-    const secret = readSecret(clientSecret, resolvePath);
+    const secret = readSecret(clientSecret, host);
     if (order.secretIn === 'body') {
       form.set('client_id', clientId);
       form.set('client_secret', secret);

@@ -63,8 +63,16 @@ const TLS_CODES =
   /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|EPROTO$|CERT_|CRL_|UNABLE_TO_|ERROR_IN_CERT_|ERROR_IN_CRL_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$)/;
 const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 
-/** Judges an error of the exchange itself: no usable answer came. */
-export function classifyError(error: unknown): Failure {
+/**
+ * Judges an error of the exchange itself: no usable answer came.
+ * @param signal the attempt's own: what it was aborted with, where it is a Fault, is the failure
+ */
+export function classifyError(error: unknown, signal: AbortSignal | null = null): Failure {
+  if (signal?.aborted) {
+    const reason: unknown = signal.reason;
+    const fault = reason instanceof Fault ? reason : new Fault('target-timeout', { cause: error });
+    return { fault, retryAfterMs: null };
+  }
   const judged = (code: ConstructorParameters<typeof Fault>[0], detail: string): Failure => ({
     fault: new Fault(code, { detail, cause: error }),
     retryAfterMs: null,

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { byteSize } from '../contracts/byte-size.ts';
+import { duration } from '../contracts/duration.ts';
 import { Fault } from '../contracts/fault.ts';
 import type { Host, TargetPlugin } from '../contracts/plugin.ts';
 import type { Delivery, Operation, Response, Target, Verdict } from '../contracts/target.ts';
@@ -30,15 +32,8 @@ const config = z.strictObject({
     })
     .prefault({})
     .describe('Paths below the base URL.'),
-  timeoutMs: z
-    .int()
-    .min(100)
-    .max(600_000)
-    .default(45_000)
-    .describe('Longest time one request may take, from connecting to the last byte of the answer.'),
-  connectTimeoutMs: z.int().min(100).max(600_000).default(10_000).describe('Longest time connecting may take.'),
-  connections: z.int().min(1).max(256).default(8).describe('Connections at most, for each party.'),
-  maxAnswerBytes: z.int().min(1024).max(67_108_864).default(4_194_304).describe('Largest answer that is read.'),
+  connectTimeout: duration('Longest time connecting may take.', '10s', '10m'),
+  maxAnswer: byteSize('Largest answer that is read.', '4 MB', { least: '1 kB', most: '64 MB' }),
   uvciHoldsIdentifier: z
     .boolean()
     .default(true)
@@ -70,8 +65,7 @@ export const covidbevisTarget: TargetPlugin<typeof config> = {
 
 function createCovidbevisTarget(settings: z.output<typeof config>, host: Host): Target {
   const ca = settings.ca === undefined ? null : readFileSync(host.resolvePath(settings.ca), 'utf8');
-  const { connections, connectTimeoutMs } = settings;
-  const pools = createPools(host.parties, { connections, connectTimeoutMs, ca });
+  const pools = createPools(host.parties, { connectTimeoutMs: settings.connectTimeout, ca });
   const base = settings.url.replace(/\/$/, '');
 
   async function post(delivery: Delivery, plan: Plan, signal: AbortSignal): Promise<Verdict> {
@@ -83,9 +77,7 @@ function createCovidbevisTarget(settings: z.output<typeof config>, host: Host): 
       headers: { accept: 'application/json', ...(request === null ? {} : { 'content-type': 'application/json' }) },
       body: request === null ? null : delivery.body,
       signal,
-      timeoutMs: settings.timeoutMs,
-      maxAnswerBytes: settings.maxAnswerBytes,
-      clock: host.clock,
+      maxAnswerBytes: settings.maxAnswer,
     });
     const failure = classifyAnswer(answer, host.clock.now());
     if (failure !== null) return { ok: false, ...failure, response: toResponse(answer, null) };
@@ -130,7 +122,7 @@ function createCovidbevisTarget(settings: z.output<typeof config>, host: Host): 
         if (plan === undefined) throw new Fault('mapping-incomplete', { detail: `no operation ${delivery.operation}` });
         return await post(delivery, plan, signal);
       } catch (error) {
-        return { ok: false, ...classifyError(error), response: null };
+        return { ok: false, ...classifyError(error, signal), response: null };
       }
     },
     stop: () => pools.stop(),
@@ -154,7 +146,7 @@ function readRequest(body: Uint8Array, schema: Plan['request']): CertificateRequ
 }
 
 function readAnswer<Schema extends z.ZodType>(answer: Exchanged, schema: Schema): z.output<Schema> | string {
-  if (!answer.complete) return 'larger than maxAnswerBytes';
+  if (!answer.complete) return 'larger than maxAnswer';
   const json = parseJson(answer.body);
   if (json === undefined) return 'not JSON in UTF-8';
   const read = schema.safeParse(json);

@@ -1,6 +1,4 @@
 import { type Dispatcher, request } from 'undici';
-import type { Clock } from '../contracts/clock.ts';
-import { Fault } from '../contracts/fault.ts';
 import type { Answer } from './classify.ts';
 
 export interface Exchange {
@@ -9,12 +7,8 @@ export interface Exchange {
   readonly method: 'GET' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | null;
-  /** The attempt's own signal; its reason, where it is a Fault, becomes the failure. */
   readonly signal: AbortSignal;
-  /** From the start to the answer's last byte. */
-  readonly timeoutMs: number;
   readonly maxAnswerBytes: number;
-  readonly clock: Clock;
 }
 
 /** An answer; `complete` is false where its body was larger than permitted and was left unread. */
@@ -24,37 +18,20 @@ export interface Exchanged extends Answer {
 
 /**
  * Makes one HTTP exchange over the given dispatcher and no other; redirects are answers like any other.
- * @throws Fault `target-timeout`, the signal's own fault, or the error of the connection
+ * @throws the error of the connection, or of an aborted one
  */
 export async function exchange(order: Exchange): Promise<Exchanged> {
-  const deadline = new AbortController();
-  const { clock } = order;
-  const callOff = clock.wakeAt(clock.now() + order.timeoutMs, () => {
-    deadline.abort(new Fault('target-timeout', { detail: `${order.timeoutMs} ms` }));
-  });
-  const signal = AbortSignal.any([order.signal, deadline.signal]);
-  try {
-    const { statusCode, headers, body } = await request(order.url, {
-      dispatcher: order.dispatcher,
-      method: order.method,
-      headers: order.headers,
-      body: order.body,
-      signal,
-    });
-    const read = await readBody(body, order.maxAnswerBytes);
-    return {
-      status: statusCode,
-      contentType: first(headers['content-type']),
-      retryAfter: first(headers['retry-after']),
-      body: read ?? new Uint8Array(0),
-      complete: read !== null,
-    };
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    throw signal.reason instanceof Fault ? signal.reason : new Fault('target-timeout', { cause: error });
-  } finally {
-    callOff();
-  }
+  const { dispatcher, method, headers: sent, body: content, signal } = order;
+  const options = { dispatcher, method, headers: sent, body: content, signal };
+  const { statusCode, headers, body } = await request(order.url, options);
+  const read = await readBody(body, order.maxAnswerBytes);
+  return {
+    status: statusCode,
+    contentType: first(headers['content-type']),
+    retryAfter: first(headers['retry-after']),
+    body: read ?? new Uint8Array(0),
+    complete: read !== null,
+  };
 }
 
 async function readBody(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<Uint8Array | null> {

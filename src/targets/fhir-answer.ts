@@ -43,7 +43,7 @@ const UNKNOWN_CALLER: ReadonlySet<string> = new Set(['security', 'login', 'expir
 export function judgeFhirAnswer(answer: Exchanged, request: FhirRequest, now: number): Judged {
   const json = answer.complete ? parse(answer.body) : undefined;
   if (answer.status < 200 || answer.status > 299) return judgeFailure(answer, json, request, now, '');
-  if (!answer.complete) return { kind: 'taken', problem: 'larger than maxResponseBytes, or compressed' };
+  if (!answer.complete) return { kind: 'taken', problem: 'larger than maxAnswer, or compressed' };
   return request.entries === null ? judgeSingle(answer, json, request) : judgeEntries(answer, json, request, now);
 }
 

@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { secretReference } from './read-secret.ts';
+import { byteSize } from '../contracts/byte-size.ts';
+import { duration } from '../contracts/duration.ts';
+import { secretReference } from '../contracts/secret-reference.ts';
 
 /** Without TLS only to this machine, for a server somebody tries things on. */
 const httpsUrl = z
@@ -74,15 +76,8 @@ export const fhirConfig = z.strictObject({
     .refine((headers) => !Object.keys(headers).some((name) => OWN_HEADERS.test(name)), 'sets a header that is ours')
     .default({})
     .describe('Headers sent with every request besides, such as a tenant.'),
-  timeoutMs: z
-    .int()
-    .min(100)
-    .max(600_000)
-    .default(45_000)
-    .describe('Longest time one attempt may take, token and all, to the last byte of the answer.'),
-  connectTimeoutMs: z.int().min(100).max(600_000).default(10_000).describe('Longest time connecting may take.'),
-  connections: z.int().min(1).max(256).default(8).describe('Connections at most, for each party.'),
-  maxResponseBytes: z.int().min(1024).max(67_108_864).default(4_194_304).describe('Largest answer that is read.'),
+  connectTimeout: duration('Longest time connecting may take.', '10s', '10m'),
+  maxAnswer: byteSize('Largest answer that is read.', '4 MB', { least: '1 kB', most: '64 MB' }),
 });
 
 export type FhirConfig = z.output<typeof fhirConfig>;

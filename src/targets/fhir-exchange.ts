@@ -13,7 +13,7 @@ export interface FhirExchange {
   /** JSON as it leaves: the client sends a string as it is, so numbers keep their digits. */
   readonly body: string;
   readonly signal: AbortSignal;
-  readonly maxResponseBytes: number;
+  readonly maxAnswerBytes: number;
 }
 
 /** What came over the wire, whatever the client made of it. */
@@ -37,7 +37,7 @@ export async function exchangeFhir(order: FhirExchange): Promise<Exchanged> {
   const tap: { seen: Seen | null } = { seen: null };
   const dispatcher = order.dispatcher.compose((dispatch) => (options, handler) => {
     tap.seen = null;
-    return dispatch(options, watch(handler, tap, order.maxResponseBytes));
+    return dispatch(options, watch(handler, tap, order.maxAnswerBytes));
   });
   const { method, body, headers, signal } = order;
   // Redirects are answers like any other. An answer that came compressed could not be bounded, so none is asked for.

@@ -7,11 +7,13 @@ import type { Host, TargetPlugin } from '../contracts/plugin.ts';
 import type { Delivery, Operation, Response, Target, Verdict } from '../contracts/target.ts';
 import { type AccessTokens, createAccessTokens, TokenFailure } from './access-token.ts';
 import { classifyError } from './classify.ts';
+import { withDeadline } from './deadline.ts';
 import { type Exchanged, exchange } from './exchange.ts';
 import { judgeFhirAnswer } from './fhir-answer.ts';
 import { type Auth, type FhirConfig, fhirConfig, type Oauth2 } from './fhir-config.ts';
 import { exchangeFhir } from './fhir-exchange.ts';
 import { type FhirRequest, readSingle, readTransaction } from './fhir-request.ts';
+import { refuseLibraryLog } from './library-log.ts';
 import { createPools, type Pools } from './pools.ts';
 
 const operations = {
@@ -41,6 +43,8 @@ const READERS: Readonly<Record<string, (body: Uint8Array) => FhirRequest>> = {
   resource: readSingle,
 };
 const MAX_TOKEN_ANSWER_BYTES = 65_536;
+/** Below the time an attempt has, so that a token server that hangs is named as what it is. */
+const TOKEN_TIMEOUT_MS = 30_000;
 
 function createFhirTarget(settings: FhirConfig, host: Host): Target {
   // The client uses the global fetch, and Node's own does not take the connections of this undici.
@@ -48,10 +52,10 @@ function createFhirTarget(settings: FhirConfig, host: Host): Target {
   for (const party of Object.keys(settings.parties)) {
     if (host.parties.get(party) === null) throw new Error(`parties.${party}: there is no such party`);
   }
+  refuseLibraryLog(host);
   const { clock } = host;
-  const { connections, connectTimeoutMs, timeoutMs, maxResponseBytes } = settings;
   const ca = settings.ca === undefined ? null : readFileSync(host.resolvePath(settings.ca), 'utf8');
-  const limits = { connections, connectTimeoutMs, ca };
+  const limits = { connectTimeoutMs: settings.connectTimeout, ca };
   const certified = createPools(host.parties, limits);
   const uncertified = createPools(withoutCertificates(host.parties), limits);
   const baseUrl = settings.url.replace(/\/$/, '');
@@ -63,20 +67,19 @@ function createFhirTarget(settings: FhirConfig, host: Host): Target {
     (Object.hasOwn(settings.parties, party) ? settings.parties[party]?.auth : undefined) ?? settings.auth;
   const poolsOf = (party: string): Pools => (showsCertificate(authOf(party)) ? certified : uncertified);
   const tokens = createAccessTokens({
-    clock,
-    resolvePath: host.resolvePath,
+    host,
     post: (party, url, headers, form) =>
-      exchange({
-        dispatcher: poolsOf(party).of(party),
-        url,
-        method: 'POST',
-        headers,
-        body: Buffer.from(form, 'utf8'),
-        signal: stopping.signal,
-        timeoutMs,
-        maxAnswerBytes: MAX_TOKEN_ANSWER_BYTES,
-        clock,
-      }),
+      withDeadline({ clock, afterMs: TOKEN_TIMEOUT_MS, signal: stopping.signal }, (signal) =>
+        exchange({
+          dispatcher: poolsOf(party).of(party),
+          url,
+          method: 'POST',
+          headers,
+          body: Buffer.from(form, 'utf8'),
+          signal,
+          maxAnswerBytes: MAX_TOKEN_ANSWER_BYTES,
+        }),
+      ),
   });
 
   const ask = (party: string, request: FhirRequest, token: string | null, signal: AbortSignal): Promise<Exchanged> =>
@@ -93,7 +96,7 @@ function createFhirTarget(settings: FhirConfig, host: Host): Target {
       },
       body: request.body,
       signal,
-      maxResponseBytes,
+      maxAnswerBytes: settings.maxAnswer,
     });
 
   async function attempt({ party, body, operation }: Delivery, signal: AbortSignal): Promise<Verdict> {
@@ -112,17 +115,11 @@ function createFhirTarget(settings: FhirConfig, host: Host): Target {
   return {
     operations,
     async send(delivery, signal) {
-      const deadline = new AbortController();
-      const callOff = clock.wakeAt(clock.now() + timeoutMs, () => {
-        deadline.abort(new Fault('target-timeout', { detail: `${timeoutMs} ms` }));
-      });
-      const either = AbortSignal.any([signal, deadline.signal]);
       try {
-        return await attempt(delivery, either);
+        return await attempt(delivery, signal);
       } catch (error) {
-        return { ok: false, ...failureOf(error, either), response: null };
-      } finally {
-        callOff();
+        const failure = error instanceof TokenFailure ? error.failure : classifyError(error, signal);
+        return { ok: false, ...failure, response: null };
       }
     },
     async stop() {
@@ -149,14 +146,6 @@ async function askWithToken<Made extends { judged: ReturnType<typeof judgeFhirAn
   const second = await askOnce(another);
   if (second.judged.kind === 'failed' && second.judged.concernsToken) tokens.drop(party, another);
   return second;
-}
-
-function failureOf(error: unknown, signal: AbortSignal) {
-  if (error instanceof TokenFailure) return error.failure;
-  if (!signal.aborted) return classifyError(error);
-  const { reason } = signal;
-  const fault = reason instanceof Fault ? reason : new Fault('target-timeout', { cause: error });
-  return { fault, retryAfterMs: null };
 }
 
 const showsCertificate = (auth: Auth): boolean => (typeof auth === 'string' ? auth === 'mtls' : auth.mtls);

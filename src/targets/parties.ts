@@ -3,17 +3,13 @@ import type { Clock } from '../contracts/clock.ts';
 import { Fault } from '../contracts/fault.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Credentials, Parties, Party, PartyStatus } from '../contracts/party.ts';
+import { secretReference } from '../contracts/secret-reference.ts';
 import { type KeyFiles, type KeyMaterial, readKeyMaterial, UnusableKey, versionOf } from './key-material.ts';
 import { organisationNumbersOf, readOrganisationNumber } from './organisation-number.ts';
 
 const DAY_MS = 86_400_000;
 
-const passphrase = z
-  .union([
-    z.strictObject({ env: z.string().min(1).describe('Name of the environment variable that holds the passphrase.') }),
-    z.strictObject({ file: z.string().min(1).describe('File that holds the passphrase and nothing else.') }),
-  ])
-  .describe('Where the passphrase is kept; never the passphrase itself.');
+const passphrase = secretReference.describe('Where the passphrase is kept; never the passphrase itself.');
 
 /** One entry of `parties:` in sluss.yaml. */
 export const partyConfig = z.strictObject({
@@ -38,7 +34,7 @@ export const partyConfig = z.strictObject({
         passphrase: passphrase.optional(),
       }),
     ])
-    .describe('The client certificate under which everything of this party leaves.'),
+    .describe('The client certificate under which everything of this party leaves, as PEM files or as PKCS#12.'),
 });
 
 export type PartyConfig = z.output<typeof partyConfig>;

@@ -3,8 +3,6 @@ import type { Parties } from '../contracts/party.ts';
 import { createConnector } from './connector.ts';
 
 export interface PoolLimits {
-  /** Connections at most, of one party to one origin. */
-  readonly connections: number;
   readonly connectTimeoutMs: number;
   /** PEM of the authorities that may have issued the receiver's certificate; null = those of the system. */
   readonly ca: string | null;
@@ -41,7 +39,7 @@ export function createPools(parties: Parties, limits: PoolLimits): Pools {
         if (known?.version === version) return known.agent;
         retire(party);
         const agent = new Agent({
-          connections: limits.connections,
+          // As many connections as there are attempts at a time: those are the engine's to count.
           pipelining: 1,
           allowH2: false,
           keepAliveTimeout: 10_000,

@@ -1,25 +1,19 @@
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
 import { Fault } from '../contracts/fault.ts';
-
-export const secretReference = z.union([
-  z.strictObject({ env: z.string().min(1).describe('Name of the environment variable that holds the secret.') }),
-  z.strictObject({ file: z.string().min(1).describe('File that holds the secret and nothing else.') }),
-]);
-
-export type SecretReference = z.output<typeof secretReference>;
+import type { Host } from '../contracts/plugin.ts';
+import type { SecretReference } from '../contracts/secret-reference.ts';
 
 /**
  * Reads a secret anew, so that a changed one needs no restart.
  * @throws Fault `party-stopped` — there is none
  */
-export function readSecret(reference: SecretReference, resolvePath: (path: string) => string): string {
+export function readSecret(reference: SecretReference, host: Pick<Host, 'readVariable' | 'resolvePath'>): string {
   if ('env' in reference) {
-    const value = process.env[reference.env] ?? '';
+    const value = host.readVariable(reference.env) ?? '';
     if (value !== '') return value;
     throw new Fault('party-stopped', { detail: `the environment variable ${reference.env} is not set` });
   }
-  const text = readKeyFile(reference.file, resolvePath).trimEnd();
+  const text = readKeyFile(reference.file, host.resolvePath).trimEnd();
   if (text !== '') return text;
   throw new Fault('party-stopped', { detail: 'the file is empty', where: reference.file });
 }

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Installation, install } from '../installation.ts';
@@ -62,5 +62,58 @@ describe('sluss check', () => {
     const bad = await check('--json');
     expect(bad.code).toBe(2);
     expect(JSON.parse(bad.out)).toMatchObject({ ok: false, errors: [expect.stringContaining('sluss.yaml:1:')] });
+  });
+});
+
+describe('sluss check of folders', () => {
+  const folder = (text: string): string => {
+    const path = join(home.folder, 'own');
+    mkdirSync(path);
+    writeFileSync(join(path, 'lab.yaml'), text);
+    return path;
+  };
+  const shipped = join(import.meta.dirname, '../../mappings');
+  const overlay = (status: string) =>
+    `mapping: lab\nextends: oru-r01\nresources: { observation: { set: { status: ${status} } } }\n`;
+
+  it('finds nothing in the mappings that come with Sluss', async () => {
+    const { code, out, err } = await runCommand(['check', shipped]).done;
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('ok  mappings');
+  });
+
+  it('tells what is wrong with its place, and exit code 2', async () => {
+    const own = folder(overlay('{ form: OBX-11 }'));
+    const { code, err } = await runCommand(['check', shipped, own]).done;
+    expect(code).toBe(2);
+    expect(err).toContain(`error    ${own}/lab.yaml:3:46 Unknown key "form" (did you mean "from"?)`);
+  });
+
+  it('tells what lint finds; warnings alone are no mistake', async () => {
+    const own = folder(overlay('{ from: OBX-11 }'));
+    const warned = await runCommand(['check', shipped, own]).done;
+    expect(warned.code).toBe(0);
+    expect(warned.err).toMatch(/^warning {2}.*lab\.yaml:3:52 Observation\.status takes only codes/);
+    writeFileSync(join(own, 'lab.yaml'), overlay('finnal'));
+    const wrong = await runCommand(['check', shipped, own, '--json']).done;
+    expect(wrong.code).toBe(2);
+    expect(JSON.parse(wrong.out)).toMatchObject({
+      ok: false,
+      problems: [{ severity: 'error', file: `${own}/lab.yaml`, line: 3, column: 44 }],
+    });
+  });
+
+  it('writes lines that GitHub shows beside the files', async () => {
+    const own = folder(overlay('finnal'));
+    const { out } = await runCommand(['check', shipped, own, '--format', 'github']).done;
+    expect(out).toMatch(
+      /^::error file=.*lab\.yaml,line=3,col=44::Observation\.status takes no "finnal": .* \(did you mean "final"\?\)$/,
+    );
+  });
+
+  it('says which folder it cannot read', async () => {
+    const { code, err } = await runCommand(['check', join(home.folder, 'nowhere')]).done;
+    expect(code).toBe(1);
+    expect(err).toContain('nowhere');
   });
 });

@@ -11,7 +11,7 @@ export interface Ran {
 export function runCommand(
   args: readonly string[],
   env: Record<string, string> = {},
-): { done: Promise<Ran>; ask: () => void; out: () => string } {
+): { done: Promise<Ran>; ask: () => void; out: () => string; err: () => string } {
   const out: string[] = [];
   const err: string[] = [];
   let ask = () => {};
@@ -31,5 +31,5 @@ export function runCommand(
     process.exitCode = 0;
     return { code, out: out.join('\n'), err: err.join('\n') };
   });
-  return { done, ask: () => ask(), out: () => out.join('\n') };
+  return { done, ask: () => ask(), out: () => out.join('\n'), err: () => err.join('\n') };
 }

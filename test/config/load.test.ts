@@ -204,6 +204,22 @@ describe('a mistake', () => {
       ['72h', '72 hours'],
       '12:18 “targets.covid.giveUpAfter” must be a duration such as 200ms, 30s, 15m, 72h or 2d.',
     ],
+    [
+      'a duration without a unit',
+      ['72h', '72'],
+      '12:18 “targets.covid.giveUpAfter” must be a duration such as 200ms, 30s, 15m, 72h or 2d.',
+    ],
+    ['a duration of nothing', ['72h', '0s'], '12:18 “targets.covid.giveUpAfter” must be longer than nothing.'],
+    [
+      'a plain number where only 0 may be one',
+      ['parties:\n', 'engine: { grace: 10 }\nparties:\n'],
+      '5:18 “engine.grace” must be 0 or a duration such as 200ms, 30s, 15m, 72h or 2d.',
+    ],
+    [
+      'a bad size',
+      ['parties:\n', 'engine: { storeFirst: 1 MiB }\nparties:\n'],
+      '5:23 “engine.storeFirst” must be a size such as 500 kB, 16 MB or 1 GB, or a number of bytes.',
+    ],
     ['an unknown kind', ['kind: mllp', 'kind: mlpp'], '15:21 There is no source of kind “mlpp”. Did you mean “mllp”?'],
     [
       'an unknown party',

@@ -23,6 +23,7 @@ describe('readMappingFiles', () => {
 
   it('reads every YAML file below the folders, in a fixed order, and nothing else', () => {
     for (const path of ['m/b.yaml', 'm/a/z.yml', 'm/Ä.yaml', 'm/readme.md', 'm/c.yaml.bak', 'o/a.yaml']) write(path);
+    mkdirSync(join(home, 'm/folder.yaml'));
     expect(read('m', 'o').map(({ path }) => path)).toEqual(['m/a/z.yml', 'm/b.yaml', 'm/Ä.yaml', 'o/a.yaml']);
     expect(read('m')[1]).toEqual({ path: 'm/b.yaml', text: 'm/b.yaml' });
   });

@@ -86,6 +86,11 @@ describe('a result’s key', () => {
     for (const key of keys) expect(key).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  it('differs by party also where one sender speaks for several', () => {
+    const [one, other] = ['X^2321000016', 'X^5599999991'].map((site) => statementOf(change(['2321000016', site])));
+    expect(one?.resultKey).not.toBe(other?.resultKey);
+  });
+
   it('falls back on the numbers there are, and needs one', () => {
     const without = (...pairs: [string, string][]) => change(['|P1|F1|', '|||'], ...pairs);
     expect(faultsOf(map(without()))).toEqual(['field-required OBR[1]-3.1']);
@@ -282,6 +287,20 @@ describe('the trail', () => {
     for (const place of ['PID-5.2', 'OBX[1]-5', 'm.yaml:']) expect(trail).toContain(place);
   });
 
+  it('names the source of a let for every element that is made of it', () => {
+    const sections = {
+      let: '{ name: { from: PID-5.2 } }',
+      deliver: '[{ to: t/op, body: { set: { a: { from: $name }, b: { from: $name } } } }]',
+    };
+    const bytes = message([HEADER, 'PID|1||1||Ek^Åsa', 'OBR|1||F', 'OBX|1|ST|X||y']);
+    const [result] = mapperOf(compile([mappingFile(sections)])).explain(bytes, CONTEXT).results;
+    const trail = result?.made[0]?.trail.map(({ element, where, sources }) => [element, where, sources]);
+    expect(trail).toEqual([
+      ['a', 'm.yaml:8:41', ['PID-5.2']],
+      ['b', 'm.yaml:8:61', ['PID-5.2']],
+    ]);
+  });
+
   it('changes nothing of what is made', () => {
     expect(mapper.explain(first, CONTEXT).mapped).toEqual(mapper.map(first, CONTEXT));
   });
@@ -301,7 +320,7 @@ describe('an answer', () => {
       CONTEXT,
     );
   const CERTIFICATE = JSON.stringify({
-    testProof: { metadata: { uvci: 'URN:UVCI:01:SE:EHM/T1' } },
+    testProof: { metadata: { uvci: 'URN:UVCI:01:SE:EHM/T1' }, qrCode: { image: 'iVBORw==' } },
     proofTypes: [{ mimetype: 'application/pdf', content: 'JVBERg==' }],
   });
 
@@ -311,9 +330,11 @@ describe('an answer', () => {
     expect(drafts.map(({ target, operation, party }) => [target, operation, party])).toEqual([
       ['certificates', 'write', 'nord'],
       ['certificates', 'write', 'nord'],
+      ['certificates', 'write', 'nord'],
     ]);
     expect(bodies).toEqual([
       { name: `${identifierOf(first)}.pdf`, encoding: 'base64', content: 'JVBERg==' },
+      { name: `${identifierOf(first)}.png`, encoding: 'base64', content: 'iVBORw==' },
       { name: `${identifierOf(first)}.json`, encoding: 'utf8', content: '{"uvci":"URN:UVCI:01:SE:EHM/T1"}' },
     ]);
   });

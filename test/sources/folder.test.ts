@@ -51,7 +51,7 @@ async function watchWith<Time extends Clock>(
   more: object,
   fake: FakeIntake,
 ): Promise<Watching<Time>> {
-  const config = folderSource.config.parse({ path: 'in', stableMs: 20, rescanMs: 200, retryMs: 30, ...more });
+  const config = folderSource.config.parse({ path: 'in', stable: '20ms', rescan: '200ms', retry: '30ms', ...more });
   const source = folderSource.create(config, host);
   sources.push(source);
   await mkdir(join(folder, 'in'), { recursive: true });
@@ -112,7 +112,7 @@ describe('the folder source', () => {
 
   it('waits until a slow writer has stopped writing', async () => {
     const host = createTestHost(folder);
-    const { fake } = await watchWith(host, { stableMs: 2_000, rescanMs: 60_000 }, createFakeIntake());
+    const { fake } = await watchWith(host, { stable: '2s', rescan: '1m' }, createFakeIntake());
     const lookAgain = async (ms: number): Promise<void> => {
       await host.clock.armed(ms);
       host.clock.advance(ms);
@@ -192,7 +192,7 @@ describe('the folder source', () => {
   });
 
   it('sees files by polling too', async () => {
-    const { fake } = await watch({ poll: true, pollIntervalMs: 20, rescanMs: 60_000 });
+    const { fake } = await watch({ poll: true, pollInterval: '20ms', rescan: '1m' });
     await drop('a.hl7', oru('1'));
     await fake.called(1);
   });
@@ -288,7 +288,7 @@ describe('a file that is no HL7', () => {
   });
 
   it('is not handed over beyond its first bytes where it is large', async () => {
-    const { host, fake } = await watch({ maxMessageBytes: 2_000 }, picky());
+    const { host, fake } = await watch({ maxMessage: 2_000 }, picky());
     await drop('a.txt', 'x'.repeat(50_000));
     await host.logged('file-done');
     expect(fake.calls.map((call) => [call.fault?.code, call.text.length])).toEqual([['not-hl7', 2_000]]);
@@ -305,7 +305,7 @@ describe('a file that is no HL7', () => {
 
 describe('sizes', () => {
   it('refuses a message above the limit and takes the others', async () => {
-    const { host, fake } = await watch({ maxMessageBytes: 2_000 }, picky());
+    const { host, fake } = await watch({ maxMessage: 2_000 }, picky());
     await drop('a.hl7', oru('1') + oru('2', `NTE|1||${'x'.repeat(3_000)}\r`) + oru('3'));
     await host.logged('file-done');
     expect(fake.calls.map((call) => call.fault?.code ?? null)).toEqual([null, 'frame-too-large', null]);
@@ -314,7 +314,7 @@ describe('sizes', () => {
   });
 
   it('refuses a file above the limit', async () => {
-    const { host, fake } = await watch({ maxFileBytes: 2_000 }, picky());
+    const { host, fake } = await watch({ maxFile: 2_000 }, picky());
     await drop('a.hl7', oru('1').repeat(100));
     await host.logged('file-done');
     expect(fake.calls.map((call) => call.fault?.code)).toEqual(['frame-too-large']);
@@ -358,7 +358,7 @@ describe('messages that were not taken', () => {
   it('stop the round after three files in a row', async () => {
     await mkdir(join(folder, 'in'));
     for (const id of ['C1', 'C2', 'C3', 'C4', 'C5']) await drop(`${id}.hl7`, oru(id));
-    const { host, fake } = await watch({ stableMs: 0, retryMs: 60_000 }, picky(1_000_000));
+    const { host, fake } = await watch({ stable: 0, retry: '1m' }, picky(1_000_000));
     await host.logged('file-again', 3);
     await drop('late.hl7', oru('4'));
     expect(fake.calls).toHaveLength(3);
@@ -439,6 +439,34 @@ describe('stopping and starting', () => {
     await second.host.logged('file-done');
     expect(second.fake.calls.map((call) => call.text)).toEqual([oru('1'), oru('2')]);
     expect(await files()).toEqual({ processing: [], done: ['a.hl7', 'a.hl7.ack'], failed: [] });
+  });
+
+  it.each([
+    ['had reserved its name', { 'done/a.hl7': '' }],
+    ['had published its answer', { 'done/a.hl7': '', 'done/a.hl7.ack': 'half of it' }],
+    ['had reserved a name for its refused messages', { 'failed/a.hl7': '', 'failed/a.hl7.reasons.txt': 'why' }],
+  ])('answers a file under its own name where a killed process %s', async (_when, left) => {
+    for (const place of ['processing', 'done', 'failed']) await mkdir(join(folder, 'in', place), { recursive: true });
+    await writeFile(join(folder, 'in/processing/a.hl7'), oru('1'));
+    for (const [path, content] of Object.entries(left)) await writeFile(join(folder, 'in', path), content);
+    const { host } = await watch();
+    await host.logged('file-done');
+    expect(await files()).toEqual({ processing: [], done: ['a.hl7', 'a.hl7.ack'], failed: [] });
+    expect(codeOf(await read('done', 'a.hl7.ack'))).toBe('AA 1');
+  });
+
+  it('takes no file of another for one that a killed process had reserved', async () => {
+    for (const place of ['processing', 'done', 'failed']) await mkdir(join(folder, 'in', place), { recursive: true });
+    await writeFile(join(folder, 'in/processing/a.hl7'), oru('2'));
+    const left = { 'done/a.hl7': oru('1'), 'done/a.hl7.ack': 'AA', 'failed/a.hl7': '', 'failed/a.hl7.ack': 'AR' };
+    for (const [path, content] of Object.entries(left)) await writeFile(join(folder, 'in', path), content);
+    const { host } = await watch();
+    await host.logged('file-done');
+    expect(await files()).toEqual({
+      processing: [],
+      done: ['a-2.hl7', 'a-2.hl7.ack', 'a.hl7', 'a.hl7.ack'],
+      failed: ['a.hl7', 'a.hl7.ack'],
+    });
   });
 
   it('hands nothing more over once it stops', async () => {

@@ -98,6 +98,7 @@ export function createHost<Time extends Clock>(folder: string, clock: Time): Tes
         throw new Error('a source has no business with parties');
       },
     },
+    readVariable: (name) => (name === 'SLUSS_TEST_PASSPHRASE' ? 'hemligt' : null),
     resolvePath: (path) => (path.startsWith('/') ? path : `${folder}/${path}`),
     lines,
     logged(event, count = 1) {

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -169,6 +170,29 @@ describe('TLS', () => {
     const stopped = source.stop();
     host.clock.advance(5_000);
     await stopped;
+  });
+
+  it.each([{ env: 'SLUSS_TEST_PASSPHRASE' }, { file: 'passphrase' }])(
+    'opens an encrypted key with the passphrase in %j',
+    async (passphrase) => {
+      const server = await authority.issueServer({ names: ['localhost'] });
+      const key = createPrivateKey(server.key);
+      const sealed = key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'hemligt' });
+      await writeFile(join(folder, 'sealed.pem'), server.cert);
+      await writeFile(join(folder, 'sealed.key'), sealed);
+      await writeFile(join(folder, 'passphrase'), 'hemligt\n');
+      const { port } = await listen({ tls: { ...files, cert: 'sealed.pem', key: 'sealed.key', passphrase } }, folder);
+      const peer = await connect(port, client);
+      peer.write(framed(oru('1')));
+      expect(await peer.codes(1)).toEqual(['AA 1']);
+    },
+  );
+
+  it('does not start without the passphrase it needs', async () => {
+    const tls = { ...files, passphrase: { env: 'SLUSS_TEST_NOT_SET' } };
+    const source = mllpSource.create(mllpSource.config.parse({ port: 0, tls }), createTestHost(folder));
+    const why = 'the environment variable SLUSS_TEST_NOT_SET is not set';
+    await expect(source.start(createFakeIntake().intake)).rejects.toThrow(why);
   });
 
   it('does not start without its certificate', async () => {

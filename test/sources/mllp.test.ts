@@ -28,7 +28,7 @@ interface Listening {
 
 async function listen(more: object = {}, fake = createFakeIntake()): Promise<Listening> {
   const host = createTestHost();
-  const config = mllpSource.config.parse({ port: 0, maxMessageBytes: 2_000, ...more });
+  const config = mllpSource.config.parse({ port: 0, maxMessage: 2_000, ...more });
   const source = mllpSource.create(config, host);
   await source.start(fake.intake);
   const peers: Peer[] = [];
@@ -121,7 +121,7 @@ describe('the MLLP listener, tortured as field.md §2.13 has it', () => {
   });
 
   it('takes 10 MB in 16 KiB writes', async () => {
-    const { connect, fake } = await listen({ maxMessageBytes: 16 * 1024 * 1024 });
+    const { connect, fake } = await listen({ maxMessage: 16 * 1024 * 1024 });
     const peer = await connect();
     const bytes = Buffer.from(framed(oru('1', `OBX|1|ED|||${'QUJD'.repeat(2_500_000)}\r`)));
     for (let at = 0; at < bytes.length; at += 16_384) peer.write(bytes.subarray(at, at + 16_384));
@@ -208,7 +208,7 @@ describe('limits', () => {
   });
 
   it('closes an idle connection, but not while an answer is owed', async () => {
-    const { connect, fake, host } = await listen({ idleTimeoutMs: 60_000 }, createFakeIntake({ byHand: true }));
+    const { connect, fake, host } = await listen({ idleTimeout: '1m' }, createFakeIntake({ byHand: true }));
     const peer = await connect();
     peer.write(framed(oru('1')));
     const [call] = await fake.called(1);
@@ -341,7 +341,7 @@ describe('batches in a frame', () => {
   });
 
   it('admits what comes behind a large batch after all of its messages', async () => {
-    const { connect, fake } = await listen({ maxMessageBytes: 100_000 }, createFakeIntake({ byHand: true }));
+    const { connect, fake } = await listen({ maxMessage: 100_000 }, createFakeIntake({ byHand: true }));
     const peer = await connect();
     const ids = Array.from({ length: 50 }, (_, index) => String(index));
     peer.write(framed(ids.map((id) => oru(id)).join('')) + framed(oru('last')));
@@ -364,7 +364,7 @@ describe('batches in a frame', () => {
 
 describe('a frame made to hurt', () => {
   it('of envelopes and nothing else is refused whole', async () => {
-    const { connect, fake } = await listen({ maxMessageBytes: 4_000_000, maxBatchMessages: 100 });
+    const { connect, fake } = await listen({ maxMessage: 4_000_000, maxBatchMessages: 100 });
     const peer = await connect();
     peer.write(framed(`BHS|^~\\&\r${'BTS|7\r'.repeat(500_000)}`), framed(oru('2')));
     expect(await peer.codes(2)).toEqual(['AR ', 'AA 2']);

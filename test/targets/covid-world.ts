@@ -122,8 +122,13 @@ export function readFrom(files: Files, path: string): Uint8Array {
   return Buffer.from(content);
 }
 
-export function hostOf(parties: Parties, clock: Clock = systemClock): Host {
-  return { name: 'certificates', log: createListLog(), clock, parties, resolvePath: (path) => path };
+export function hostOf(
+  parties: Parties,
+  clock: Clock = systemClock,
+  variables: Readonly<Record<string, string>> = {},
+): Host {
+  const readVariable = (name: string) => variables[name] ?? null;
+  return { name: 'certificates', log: createListLog(), clock, parties, readVariable, resolvePath: (path) => path };
 }
 
 export function createTarget(config: object, host: Host) {

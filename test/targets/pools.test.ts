@@ -42,7 +42,7 @@ afterAll(() => {
 
 const issue = (name: string, number: string, more: { validFrom?: number; validTo?: number } = {}) =>
   authority.issueClient({ organisation: name, organisationNumber: number, ...more });
-const limits = () => ({ connections: 2, connectTimeoutMs: 10_000, ca: authority.cert });
+const limits = () => ({ connectTimeoutMs: 10_000, ca: authority.cert });
 const ask = async (pools: Pools, party: string, path = '/') => {
   const { body } = await request(url + path, { dispatcher: pools.of(party) });
   return body.text();
@@ -60,7 +60,8 @@ describe('pools', () => {
     const answers = await Promise.all(orders.map((party) => ask(pools, party)));
     expect(answers).toEqual(orders.map((party) => (party === 'north' ? 'North' : 'South')));
     const opened = connected.slice(before);
-    expect([...opened].sort()).toEqual(['North', 'North', 'South', 'South']);
+    expect(new Set(opened)).toEqual(new Set(['North', 'South']));
+    expect(opened.length).toBeLessThanOrEqual(orders.length);
     expect(pools.of('north')).toBe(pools.of('north'));
     expect(pools.of('north')).not.toBe(pools.of('south'));
     await pools.stop();

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { FaultOrder } from '../../src/simulators/covidbevis/fault-orders.ts';
@@ -55,19 +55,15 @@ export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
     options.onKill?.(`kill ${kill + 1}: ${moment.what} +${moment.count}, ${traffic.taken()} taken so far`);
     engine = site.launch();
   }
-  const senders = await within(options.patienceMs, traffic.done, () => `the senders: ${traffic.taken()} were taken`);
-  await within(
-    options.patienceMs,
-    settled(engine, site),
-    () => `the deliveries: ${site.standIn.ledger.certificates()} certificates`,
-  );
+  const senders = await within(options.patienceMs, traffic.done, () => traffic.missing());
+  await settled(engine, site, options.patienceMs);
   const { code, signal } = await engine.stop();
 
   const accounts = settleAccounts(traffic.takenBySender(), site.standIn.ledger, site.journalFile);
   const violations = [...accounts.violations, ...senders.wrong];
   if (code !== 0) violations.push(`the last engine ended with ${code ?? signal}`);
-  const files = readdirSync(join(site.folder, 'certificates'));
-  if (files.length !== 2 * accounts.figures.certificates) {
+  const files = existsSync(join(site.folder, 'certificates')) ? readdirSync(join(site.folder, 'certificates')) : [];
+  if (files.length !== 3 * accounts.figures.certificates) {
     violations.push(`${files.length} files were written for ${accounts.figures.certificates} certificates`);
   }
   const durationMs = performance.now() - startedAt;
@@ -103,6 +99,8 @@ interface Traffic {
   readonly done: Promise<SenderFigures>;
   /** What was taken, in the order of sending; a file is a sender of its own. */
   takenBySender(): Planned[][];
+  /** What is still waited for, for people. */
+  missing(): string;
 }
 
 function startTraffic(plan: ReturnType<typeof planLoad>, site: Site): Traffic {
@@ -139,6 +137,14 @@ function startTraffic(plan: ReturnType<typeof planLoad>, site: Site): Traffic {
     takenMore: (more) => new Promise((wake) => waiting.push({ at: count + more, wake })),
     done,
     takenBySender: () => takenBySender,
+    missing: () => {
+      const unanswered = files.filter(({ name }) => readIfThere(join(site.inbox, 'done', `${name}.ack`)) === null);
+      const places = ['', 'processing', 'done', 'failed'].map(
+        (place) => `${place}/: ${readdirSync(join(site.inbox, place)).join(' ')}`,
+      );
+      const names = unanswered.map(({ name }) => name).join(' ');
+      return `the senders: ${count} messages were taken; files without answer: ${names}\n${places.join('\n')}`;
+    },
   };
 }
 
@@ -172,13 +178,13 @@ function readIfThere(path: string): string | null {
 }
 
 /** Resolves once the engine's own metrics say that no delivery waits. */
-async function settled(engine: EngineProcess, site: Site): Promise<void> {
-  await engine.seen('engine-started');
-  for (;;) {
-    if ((await readWaiting(engine)) === 0) return;
-    // Woken by what reaches the service; whatever else there is to do shows a little later.
-    await Promise.race([site.standIn.ledger.waitFor(site.standIn.ledger.entries().length + 1), wait(50)]);
-  }
+export async function settled(engine: EngineProcess, site: Site, patienceMs = 60_000): Promise<void> {
+  const { ledger } = site.standIn;
+  const look = async () => {
+    await engine.seen('engine-started');
+    while ((await readWaiting(engine)) > 0) await wait(50);
+  };
+  await within(patienceMs, look(), () => `the deliveries; there are ${ledger.certificates()} certificates`);
 }
 
 /** Deliveries that wait, by the metrics. */

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 
-/** The engine under test; the mutation script puts a planted one in its place. */
-const SLUSS = process.env.SLUSS_UNDER_TEST ?? join(import.meta.dirname, '../../src/cli/sluss.ts');
+/** The project whose engine is tested; the mutation script puts a planted one in its place. */
+export const ROOT = process.env.SLUSS_UNDER_TEST ?? join(import.meta.dirname, '../..');
+const SLUSS = join(ROOT, 'src/cli/sluss.ts');
 /** Longest wait for anything a process is to say or do: a bound for what hangs, not a measure of speed. */
 const PATIENCE_MS = 60_000;
 

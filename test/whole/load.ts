@@ -34,6 +34,7 @@ export interface LoadOptions {
   readonly seed: number;
   readonly senders: number;
   readonly messagesEach: number;
+  /** At most 50: what follows is for the files, of which there may be 10. */
   readonly patientsEach: number;
   readonly filesEach: number;
 }
@@ -71,7 +72,7 @@ export function planLoad(options: LoadOptions): PlannedSender[] {
       files: Array.from({ length: options.filesEach }, (_, file) => ({
         after: Math.floor(((file + 0.5) * options.messagesEach) / options.filesEach),
         name: `lab-${index}-${file}.hl7`,
-        messages: makeMany(MESSAGES_A_FILE, `F${index}-${file}`, firstPerson + 500 + file * 10, NORD),
+        messages: makeMany(MESSAGES_A_FILE, `F${index}-${file}`, firstPerson + 500 + file * 50, NORD),
       })),
     };
   });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { NORD, type Provider } from './site.ts';
 
 export interface TestMessage {
@@ -42,4 +43,9 @@ export function personnummer(person: number): string {
     return total + (weighted > 9 ? weighted - 9 : weighted);
   }, 0);
   return `${date.slice(0, 2)}${digits}${(10 - (sum % 10)) % 10}`;
+}
+
+/** What the service's ledger calls a person. */
+export function personHash(person: number): string {
+  return createHash('sha256').update(personnummer(person)).digest('hex');
 }

@@ -5,9 +5,7 @@ import { type CovidbevisOptions, createCovidbevisStandIn } from '../../src/simul
 import type { CovidbevisStandIn, KnownOrganisation } from '../../src/simulators/covidbevis/stand-in.ts';
 import { type Authority, createAuthority } from '../../src/simulators/pki.ts';
 import { systemClock } from '../../src/system-clock.ts';
-import { type EngineProcess, spawnSluss } from './engine-process.ts';
-
-const ROOT = join(import.meta.dirname, '../..');
+import { type EngineProcess, ROOT, spawnSluss } from './engine-process.ts';
 
 export const NORD = { id: 'region-nord', name: 'Provtagning Nord', number: '2321000016', uvciPrefix: 'NORD' } as const;
 export const SYD = { id: 'klinik-syd', name: 'Klinik Syd', number: '5599999991', uvciPrefix: 'SYD' } as const;
@@ -17,7 +15,7 @@ export type Provider = (typeof PROVIDERS)[number];
 export interface SiteOptions {
   /** More of the stand-in. */
   readonly service?: Partial<CovidbevisOptions>;
-  /** More keys of every MLLP source, as YAML flow: `, maxMessageBytes: 4096`. */
+  /** More keys of every MLLP source, as YAML flow: `, maxMessage: 4096`. */
   readonly mllp?: string;
   /** Whether what is issued is written as files, too. */
   readonly certificates?: boolean;
@@ -159,7 +157,7 @@ function writeConfiguration(url: string, options: SiteOptions): string {
     ...channel('lab-nord', mllp, NORD.id),
     ...channel('lab-syd', mllp, SYD.id),
     ...channel('lab-both', mllp, `${NORD.id}, ${SYD.id}`),
-    ...channel('folder-nord', '{ kind: folder, path: inbox, stableMs: 20, retryMs: 50 }', NORD.id),
+    ...channel('folder-nord', '{ kind: folder, path: inbox, stable: 20ms, retry: 50ms }', NORD.id),
     '',
   ].join('\n');
 }

@@ -94,6 +94,8 @@ function readIdentifier(found: Found, call: FunctionCall): Identifier | null {
   const national = nationalKind(value);
   if (stated === null) {
     if (national !== null && isLuhn(value.slice(2))) return { kind: national, value, authority: '', at };
+    // Nobody says whose number it is, and it looks like a person's: a slip of the pen, not a local number.
+    if (national !== null && authority === '') throw refuse('check-digit', national);
     return { kind: 'local', value: written, authority, at };
   }
   // The sender says it is a national number: then it has to be one.

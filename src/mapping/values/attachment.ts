@@ -1,4 +1,5 @@
-import type { Found, Run } from '../scope.ts';
+import { readPart } from '../../hl7/path.ts';
+import { type Found, type Run, textOf } from '../scope.ts';
 import { partReader } from './coded.ts';
 
 export interface Attachment {
@@ -32,34 +33,59 @@ const MIME: Readonly<Record<string, string>> = {
   'octet-stream': 'application/octet-stream',
 };
 
+/** A document, and whether it came damaged: what could be read of it is there. */
+interface Document {
+  readonly attachment: Attachment;
+  readonly isDamaged: boolean;
+}
+
 /**
  * Attachment of ED (`source^type^subtype^encoding^data`): Base64 stays as it is, hexadecimal and plain text become
- * Base64. Null where there are no data, or Base64 that is none.
+ * Base64. Line breaks within Base64 go, padding that is missing is put back; where the end is cut off, what can be read
+ * is kept. Null where there are no data, or data that are none.
  * @see HL7 v2.5.1 §2.A.24
  */
-export function readEncapsulated(found: Found, run: Run): Attachment | null {
+export function readEncapsulated(found: Found, run: Run): Document | null {
   const part = partReader(found, run);
-  const encoding = part(4).toLowerCase();
-  const data = toBase64(part(5), encoding);
-  return data === null ? null : { contentType: mimeOf(part(2), part(3)), data };
+  const read = toBase64(part(5), part(4).toLowerCase());
+  if (read === null) return null;
+  const { data, isDamaged } = read;
+  return { attachment: { contentType: mimeOf(part(2), part(3)), data, ...titleOf(found, run) }, isDamaged };
 }
 
 /** Attachment of RP (`pointer^application^type^subtype`): a URL. Null where the pointer is none. */
-export function readPointer(found: Found, run: Run): Attachment | null {
+export function readPointer(found: Found, run: Run): Document | null {
   const part = partReader(found, run);
   const pointer = part(1);
-  return /^[a-z][a-z0-9+.-]*:\S+$/i.test(pointer) ? { contentType: mimeOf(part(3), part(4)), url: pointer } : null;
+  if (!/^[a-z][a-z0-9+.-]*:\S+$/i.test(pointer)) return null;
+  const contentType = mimeOf(part(3), part(4));
+  return { attachment: { contentType, url: pointer, ...titleOf(found, run) }, isDamaged: false };
 }
 
-function toBase64(data: string, encoding: string): string | null {
+/** The name of the observation that the document is the value of. */
+function titleOf({ cell }: Found, run: Run): { title?: string } {
+  if (cell === null || cell.segment.name !== 'OBX') return {};
+  const [raw = ''] = cell.segment.repetitions(3);
+  const read = (component: number) => textOf({ ...cell, raw: readPart(raw, component, null, run.message) }, run).trim();
+  const title = read(2) || read(9) || read(5) || read(1);
+  return title === '' ? {} : { title };
+}
+
+function toBase64(data: string, encoding: string): { data: string; isDamaged: boolean } | null {
   if (data === '') return null;
+  const whole = (text: string) => ({ data: text, isDamaged: false });
   if (encoding === 'hex') {
-    return /^(?:[0-9A-Fa-f]{2})+$/.test(data) ? Buffer.from(data, 'hex').toString('base64') : null;
+    return /^(?:[0-9A-Fa-f]{2})+$/.test(data) ? whole(Buffer.from(data, 'hex').toString('base64')) : null;
   }
-  if (encoding === 'a' || encoding === '') return Buffer.from(data, 'utf8').toString('base64');
+  if (encoding === 'a' || encoding === '') return whole(Buffer.from(data, 'utf8').toString('base64'));
   // Some senders break long Base64 with line breaks, escaped or not.
-  const compact = data.replace(/\s+/g, '');
-  return /^[A-Za-z0-9+/]*={0,2}$/.test(compact) && compact.length % 4 === 0 ? compact : null;
+  const compact = /\s/.test(data) ? data.replace(/\s+/g, '') : data;
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(compact)) return null;
+  if (compact.length % 4 === 0) return whole(compact);
+  const bytes = Buffer.from(compact, 'base64');
+  return bytes.length === 0
+    ? null
+    : { data: bytes.toString('base64'), isDamaged: compact.replace(/=+$/, '').length % 4 === 1 };
 }
 
 function mimeOf(type: string, subtype: string): string {

@@ -1,5 +1,5 @@
 import { partOfCell, readPart } from '../../hl7/path.ts';
-import { type Found, foundText, type Run } from '../scope.ts';
+import { type Found, foundText, readRaw, type Run } from '../scope.ts';
 import type { Table } from '../table.ts';
 
 export interface Coding {
@@ -22,15 +22,22 @@ export interface CodeableConcept {
  */
 export function readCodeableConcept(found: Found, run: Run, systems: Table | null): CodeableConcept | null {
   const part = partReader(found, run);
-  const coding = [
-    readCoding(part(1), part(2), part(3), part(7), systems),
-    readCoding(part(4), part(5), part(6), part(8), systems),
-    readCoding(part(10), part(11), part(12), part(13), systems),
-  ].filter((one) => one !== null);
-  const text = part(9) || (part(1) === '' ? part(2) : '') || (part(4) === '' ? part(5) : '');
+  const text = part(9) || TRIPLETS.map(([code, name]) => (part(code) === '' ? part(name) : '')).find(Boolean) || '';
+  const coding = TRIPLETS.map(([code, name, system, version]) => {
+    const display = part(name);
+    if (part(code) !== '') return readCoding(part(code), display, part(system), part(version), systems);
+    return display === '' || display === text ? null : { display };
+  }).filter((one) => one !== null);
   if (coding.length === 0 && text === '') return null;
   return { ...(coding.length > 0 ? { coding } : {}), ...(text === '' ? {} : { text }) };
 }
+
+/** Code, name, system and version of the three codings. */
+const TRIPLETS = [
+  [1, 2, 3, 7],
+  [4, 5, 6, 8],
+  [10, 11, 12, 13],
+] as const;
 
 /** Reads the components of what was found, unescaped and trimmed; a text without components is its first. */
 export function partReader(found: Found, run: Run): (component: number, subcomponent?: number) => string {
@@ -43,18 +50,11 @@ export function partReader(found: Found, run: Run): (component: number, subcompo
       cell.component === null
         ? readPart(cell.raw, component, subcomponent ?? null, run.message)
         : partOfCell(cell, component, null, run.message).raw;
-    return raw === '' || raw === '""' ? '' : foundText(found.part(raw), run).trim();
+    return raw === '' || raw === '""' ? '' : readRaw(raw, run).trim();
   };
 }
 
-function readCoding(
-  code: string,
-  display: string,
-  system: string,
-  version: string,
-  systems: Table | null,
-): Coding | null {
-  if (code === '') return null;
+function readCoding(code: string, display: string, system: string, version: string, systems: Table | null): Coding {
   const uri = systemUri(system, systems);
   return {
     ...(uri === null ? {} : { system: uri }),

@@ -58,6 +58,19 @@ function readUnit(options: ConversionOptions, run: Run): Pick<Quantity, 'unit' |
       return { unit: text || code, system: UCUM, code };
     }
   }
-  const unit = part(2) || part(1) || part(9) || part(5) || part(4);
+  const unit = unitText(options, run);
   return unit === '' ? {} : { unit };
+}
+
+/** The unit as people write it; '' where there is none. */
+export function unitText(options: ConversionOptions, run: Run): string {
+  if (options.unit === null) return '';
+  const part = partReader(options.unit, run);
+  return part(2) || part(1) || part(9) || part(5) || part(4);
+}
+
+/** A number with a comparator before it (`<7`, `>= 100`); null where the text is none such. */
+export function readCompared(text: string): { readonly comparator: string; readonly number: string } | null {
+  const [, comparator = '', number = ''] = /^(<=|>=|<|>)\s*(\S+)$/.exec(text.trim()) ?? [];
+  return readNumber(number) === null ? null : { comparator, number };
 }

@@ -1,26 +1,31 @@
 import { Fault } from '../../contracts/fault.ts';
+import { parseDateTime } from '../../hl7/datetime.ts';
+import { partOfCell } from '../../hl7/path.ts';
 import { Choice } from '../choice.ts';
 import { type ConversionOptions, convertDateTime } from '../conversion.ts';
-import { type Found, foundText, type Run } from '../scope.ts';
+import { Found, foundText, type Run } from '../scope.ts';
 import { readEncapsulated, readPointer } from './attachment.ts';
 import { partReader, readCodeableConcept } from './coded.ts';
-import { makeQuantity } from './quantity.ts';
+import { makeQuantity, readCompared } from './quantity.ts';
+import { readSampledData } from './sampled-data.ts';
 import { readStructuredNumeric } from './structured-numeric.ts';
 
-type ReadValue = (found: Found, run: Run, options: ConversionOptions) => Choice | null;
+type Warn = (detail: string) => void;
+
+/** `elsewhere`: the value is right, but FHIR has its place in another element. */
+type ReadValue = (found: Found, run: Run, options: ConversionOptions, warn: Warn) => Choice | null | 'elsewhere';
 
 const string: ReadValue = (found, run) => choice('string', foundText(found, run).trim() || null);
 const coded: ReadValue = (found, run, options) => {
   const concept = readCodeableConcept(found, run, options.systems);
   return choice('CodeableConcept', concept);
 };
-const dateTime: ReadValue = (found, run, options) => choice('dateTime', convertDateTime(found, run, options));
-/** A composite that FHIR has no value for: its components in the order they stand, as a person would read them. */
-const readable: ReadValue = (found, run) => {
-  const part = partReader(found, run);
-  const texts = Array.from({ length: 14 }, (_, index) => part(index + 1)).filter((text) => text !== '');
-  return choice('string', texts.join(' ') || null);
+const dateTime: ReadValue = (found, run, options, warn) => {
+  if (parseDateTime(partReader(found, run)(1))?.precision === 'hour') warn('hour without minutes');
+  return choice('dateTime', convertDateTime(found, run, options));
 };
+/** A composite that FHIR has no value for: its components in the order they stand, as a person would read them. */
+const readable: ReadValue = (found, run) => choice('string', componentsOf(found, run).join(' ') || null);
 
 /**
  * What a value of each HL7 type becomes in `value[x]`. A type that gives null did not fit: its text is kept and a
@@ -39,9 +44,15 @@ const VALUE_TYPES: Readonly<Record<string, ReadValue>> = {
   CWE: coded,
   CNE: coded,
   CF: coded,
-  NM: (found, run, options) => choice('Quantity', makeQuantity(partReader(found, run)(1), options, run, null)),
+  NM: readNumeric,
   SN: readStructuredNumeric,
-  CQ: (found, run, options) => choice('Quantity', makeQuantity(partReader(found, run)(1), options, run, null)),
+  CQ: (found, run, options) => {
+    const { cell } = found;
+    const unit = cell === null ? null : partOfCell(cell, 2, null, run.message);
+    const ownUnit = unit === null || unit.raw === '' ? options.unit : Found.inCell(unit);
+    const quantity = makeQuantity(partReader(found, run)(1), { ...options, unit: ownUnit }, run, null);
+    return choice('Quantity', quantity);
+  },
   MO: readable,
   CP: readable,
   NR: (found, run, options) => {
@@ -52,6 +63,7 @@ const VALUE_TYPES: Readonly<Record<string, ReadValue>> = {
     if (low !== null && high !== null && Number(part(1)) > Number(part(2))) return null;
     return new Choice('Range', { ...(low === null ? {} : { low }), ...(high === null ? {} : { high }) });
   },
+  VR: (found, run) => choice('string', componentsOf(found, run).join('-') || null),
   DT: dateTime,
   TS: dateTime,
   DTM: dateTime,
@@ -60,13 +72,15 @@ const VALUE_TYPES: Readonly<Record<string, ReadValue>> = {
     const part = partReader(found, run);
     const start = convertDateTime(found.part(part(1)), run, options);
     const end = part(2) === '' ? null : convertDateTime(found.part(part(2)), run, options);
+    if ((start === null && part(1) !== '') || (end === null && part(2) !== '')) return null;
     return start === null && end === null
       ? null
       : new Choice('Period', { ...(start === null ? {} : { start }), ...(end === null ? {} : { end }) });
   },
-  NA: (found, run) => choice('string', foundText(found, run).trim() || null),
-  ED: (found, run) => choice('Attachment', readEncapsulated(found, run)),
-  RP: (found, run) => choice('Attachment', readPointer(found, run)),
+  NA: (found, run, options) => choice('SampledData', readSampledData(found, run, options)),
+  // Documents stand in the report, and R4 has no valueAttachment.
+  ED: (found, run) => (readEncapsulated(found, run) === null ? null : 'elsewhere'),
+  RP: (found, run) => (readPointer(found, run) === null ? null : 'elsewhere'),
   XPN: readable,
   PN: readable,
   XAD: readable,
@@ -98,24 +112,50 @@ export function convertByType(
     run.warnings.push(new Fault('value-unmapped', { at: found.at, where, detail }).record);
   // Some senders write the type as a coded value (`CWE^^HL70125`).
   const name = type.split(/\W/, 1)[0]?.toUpperCase() ?? '';
-  const read = VALUE_TYPES[name];
+  const read = Object.hasOwn(VALUE_TYPES, name) ? VALUE_TYPES[name] : undefined;
   if (read === undefined) {
     if (name !== '') warn(`type ${/^[A-Z]{2,3}$/.test(name) ? name : 'unknown'}`);
-    return string(found, run, options);
+    return keepText(found, run);
   }
-  const made = read(found, run, options);
+  const made = read(found, run, options, warn);
+  if (made === 'elsewhere') return null;
   if (made !== null) return made;
-  const text = string(found, run, options);
+  const text = keepText(found, run);
   if (text !== null) warn(`not ${name}`);
+  if (text !== null && options.unit !== null) {
+    // A text has no unit beside it, and to write it into the text would change what the sender wrote.
+    run.warnings.push(new Fault('value-unmapped', { at: options.unit.at, where, detail: 'unit of a text' }).record);
+  }
   return text;
+}
+
+function keepText(found: Found, run: Run): Choice | null {
+  return choice('string', foundText(found, run).trim() || null);
 }
 
 function choice(type: string, value: unknown): Choice | null {
   return value === null ? null : new Choice(type, value);
 }
 
-/** FHIR time of TM; minutes are needed, seconds filled with zero as FHIR wants them. */
+/** Components that say something, in their order. */
+function componentsOf(found: Found, run: Run): string[] {
+  const part = partReader(found, run);
+  const count = found.cell === null ? 1 : found.cell.raw.split(run.message.delimiters.component).length;
+  return Array.from({ length: count }, (_, index) => part(index + 1)).filter((text) => text !== '');
+}
+
+/** A number and nothing beside it. With `isLoose`, one with a comparator is a quantity too, with a warning. */
+function readNumeric(found: Found, run: Run, options: ConversionOptions, warn: Warn): Choice | null {
+  const [first = '', ...others] = componentsOf(found, run);
+  if (others.length > 0) return null;
+  const compared = options.isLoose ? readCompared(first) : null;
+  if (compared === null) return choice('Quantity', makeQuantity(first, options, run, null));
+  warn('not NM');
+  return choice('Quantity', makeQuantity(compared.number, options, run, compared.comparator));
+}
+
+/** FHIR time of TM; minutes are needed, seconds filled with zero as FHIR wants them. It has no place for an offset. */
 function readTime(text: string): string | null {
-  const parts = /^([01]\d|2[0-3])([0-5]\d)(?:([0-5]\d)(\.\d{1,4})?)?(?:[+-]\d{4})?$/.exec(text);
+  const parts = /^([01]\d|2[0-3])([0-5]\d)(?:([0-5]\d)(\.\d{1,4})?)?$/.exec(text);
   return parts === null ? null : `${parts[1]}:${parts[2]}:${parts[3] ?? '00'}${parts[4] ?? ''}`;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CONTEXT, compile, faultsOf, HEADER, mapperOf, mappingFile, message, PROJECT_FILES } from '../kit.ts';
 
-const TABLES = PROJECT_FILES.filter(({ text }) => text.startsWith('table: se-identifier-authorities'));
+const TABLES = PROJECT_FILES.filter(({ text }) => text.includes('table: se-identifier-authorities\n'));
 
 const mapper = mapperOf(
   compile([
@@ -95,8 +95,12 @@ describe('a national number', () => {
     expect(read('X1234567^^^^PPN')).toEqual({ kind: 'none', key: 'local:PPN:X1234567' });
   });
 
-  it('is not guessed where nobody says what it is and the check digit is wrong', () => {
-    expect(read('199708062387')).toEqual({ kind: 'none', key: 'local::199708062387' });
+  it('is refused where nobody says what it is, it looks like one, and the check digit is wrong', () => {
+    expect(read('199708062387')).toEqual(['check-digit PID-3.1 personnummer']);
+    expect(read('199708062387^^^LABX')).toEqual({ kind: 'none', key: 'local:LABX:199708062387' });
+  });
+
+  it('is not guessed where the century is missing and nobody says what it is', () => {
     expect(read('9708062386')).toEqual({ kind: 'none', key: 'local::9708062386' });
   });
 });

@@ -1,0 +1,167 @@
+import type { Mapped } from '../../src/contracts/mapper.ts';
+import { checkResource } from '../../src/fhir/check-resource.ts';
+import { deriveIdentifier, deriveKey } from '../../src/fhir/identifier.ts';
+import { PARTY, SECRET } from './engine.ts';
+import { type Line, Lines, readTable } from './lines.ts';
+
+const TESTS = readTable('se-covid-tests', 'LN');
+const OUTCOMES = readTable('se-covid-outcomes', 'SCT');
+const OUTCOME_TEXTS = readTable('se-covid-outcomes');
+const OUTCOME_CODES = readTable('se-covid-outcome-codes');
+const STATUSES = readTable('se-result-status');
+const STATUS_ORDER = readTable('se-status-order');
+const TEST_TYPES = readTable('se-covid-test-types');
+const REQUESTS = readTable('se-certificate-requests');
+const AUTHORITIES = readTable('se-identifier-authorities');
+const SYSTEMS = readTable('se-identifier-systems');
+
+/**
+ * Negative NAAT results → test certificates, as a careful programmer writes it who knows this one service: equal to what
+ * `se-covid-certificates` makes of such messages. Everything else it refuses by throwing.
+ */
+export function mapCertificate(bytes: Uint8Array): Mapped {
+  const lines = new Lines(bytes);
+  const mapped: Mapped = { statements: [], drafts: [], skipped: [], faults: [], warnings: [] };
+  let pid: Line | null = null;
+  let obr: Line | null = null;
+  const observations: { obx: Line; obr: Line; pid: Line }[] = [];
+  let spm: Line | null = null;
+  for (const line of lines.rest) {
+    if (line[0] === 'PID') pid = line;
+    else if (line[0] === 'OBR') obr = line;
+    else if (line[0] === 'SPM') spm = line;
+    else if (line[0] === 'OBX' && pid !== null && obr !== null) observations.push({ obx: line, obr, pid });
+  }
+  for (const one of observations) mapResult(lines, one.pid, one.obr, one.obx, spm, mapped);
+  return mapped;
+}
+
+function mapResult(lines: Lines, pid: Line, obr: Line, obx: Line, spm: Line | null, mapped: Mapped): void {
+  const facility = lines.text(lines.msh, 4, 2) || lines.text(lines.msh, 4, 1);
+  if (facility !== PARTY.organisationNumber && facility !== PARTY.id) throw new Error('party-unknown');
+  const test = TESTS.get(lines.text(obx, 3, 1).toLowerCase()) ?? TESTS.get(lines.text(obx, 3, 1));
+  if (test === undefined) throw new Error('code-unmapped');
+  const value = lines.raw(obx, 5);
+  const outcome =
+    OUTCOMES.get(lines.part(value, 1).toLowerCase()) ?? OUTCOME_TEXTS.get(lines.part(value, 1).toLowerCase());
+  const status = STATUSES.get(lines.text(obx, 11, 1));
+  if (outcome === undefined || status === undefined) throw new Error('code-unmapped');
+  const requested = lines.all(obr, 31).map((raw) => REQUESTS.get(lines.part(raw, 1).toLowerCase()));
+  const wants = requested.includes('test') || requested.includes('both');
+  if (test !== 'naat' || status !== 'final' || outcome !== 'negative' || !wants) throw new Error('not a certificate');
+  const person = readPerson(lines, pid);
+  const sampled = lines.dateTime(lines.text(spm, 17, 1) || lines.text(obr, 7, 1) || lines.text(obx, 14, 1));
+  if (!sampled.includes('T')) throw new Error('field-required');
+  const filler = lines.text(obr, 3, 1);
+  if (filler === '') throw new Error('field-required');
+  const personKey = `${person.kind}:${person.number}`;
+  const resultKey = deriveKey(SECRET, [
+    'result',
+    'se-covid-certificates',
+    PARTY.id,
+    lines.text(lines.msh, 4, 1),
+    personKey,
+    filler,
+    lines.text(obx, 3, 1) || lines.text(obx, 3, 4),
+    lines.unescape(lines.raw(obx, 4)),
+  ]);
+  const identifier = deriveIdentifier(SECRET, ['identifier', resultKey, 'test-certificate']);
+  const testName = lines.text(obx, 17, 2);
+  const contained: object[] = [
+    { resourceType: 'Patient', id: '1', identifier: [{ system: SYSTEMS.get(person.kind), value: person.number }] },
+    { resourceType: 'Organization', id: '2', name: PARTY.name },
+  ];
+  if (testName !== '')
+    contained.push({
+      resourceType: 'Device',
+      id: '3',
+      deviceName: [{ name: testName, type: 'manufacturer-name' }],
+    });
+  const body = {
+    resourceType: 'Observation',
+    contained,
+    identifier: [{ use: 'temp', value: identifier }],
+    status: 'final',
+    code: {
+      coding: [
+        { system: 'http://loinc.org', code: TEST_TYPES.get(test) },
+        { system: 'http://snomed.info/sct', code: '840539006' },
+      ],
+    },
+    subject: { reference: '#1' },
+    effectiveDateTime: sampled,
+    performer: [{ reference: '#2' }],
+    valueCodeableConcept: { coding: [{ system: 'http://snomed.info/sct', code: OUTCOME_CODES.get(outcome) }] },
+    ...(testName === '' ? {} : { device: { reference: '#3' } }),
+  };
+  if (checkResource(body).length > 0) throw new Error('mapping-incomplete');
+  const text = JSON.stringify(body);
+  mapped.drafts.push({
+    resultKey,
+    target: 'covidbevis',
+    operation: 'test-certificate',
+    party: PARTY.id,
+    laneKey: deriveKey(SECRET, ['lane', personKey]).slice(0, 32),
+    body: Buffer.from(text),
+    notBefore: null,
+    notAfter: null,
+  });
+  const raws = [
+    [obx, 3],
+    [obx, 5],
+    [obx, 11],
+    [spm, 17],
+    [obr, 7],
+    [obx, 14],
+    [obx, 17],
+    [obx, 18],
+    [pid, 3],
+    [pid, 5],
+    [pid, 7],
+  ] as const;
+  mapped.statements.push({
+    resultKey,
+    rank: `${lines.instant(lines.text(obr, 22, 1) || lines.text(lines.msh, 7, 1))} ${STATUS_ORDER.get(lines.text(obx, 11, 1)) ?? '1'}`,
+    digest: deriveKey(SECRET, [
+      'digest',
+      '',
+      ...raws.map(([line, field]) => lines.unescape(lines.raw(line, field))),
+      `covidbevis/test-certificate ${text}`,
+    ]),
+  });
+}
+
+/** The one personnummer or samordningsnummer among PID-3. */
+function readPerson(lines: Lines, pid: Line): { kind: 'personnummer' | 'samordningsnummer'; number: string } {
+  const numbers = new Set<string>();
+  for (const raw of lines.all(pid, 3)) {
+    const stated =
+      AUTHORITIES.get(lines.part(raw, 4, 2).toLowerCase()) ??
+      AUTHORITIES.get(lines.part(raw, 4, 1).toLowerCase()) ??
+      AUTHORITIES.get(lines.part(raw, 5).toLowerCase());
+    if (stated === 'local') continue;
+    const number = lines.part(raw, 1).replace(/[-+ ]/g, '');
+    if (!isReal(number) || !isLuhn(number.slice(2))) throw new Error('check-digit');
+    numbers.add(number);
+  }
+  const [number] = numbers;
+  if (number === undefined || numbers.size > 1) throw new Error('identities-disagree');
+  return { kind: Number(number.slice(6, 8)) > 60 ? 'samordningsnummer' : 'personnummer', number };
+}
+
+function isReal(number: string): boolean {
+  const parts = /^((?:18|19|20)\d\d)(\d\d)(\d\d)\d{4}$/.exec(number);
+  if (parts === null) return false;
+  const day = Number(parts[3]) > 60 ? Number(parts[3]) - 60 : Number(parts[3]);
+  const date = new Date(Date.UTC(Number(parts[1]), Number(parts[2]) - 1, day));
+  return date.getUTCMonth() === Number(parts[2]) - 1 && date.getUTCDate() === day;
+}
+
+function isLuhn(digits: string): boolean {
+  let sum = 0;
+  for (let index = 0; index < digits.length; index += 1) {
+    const weighted = Number(digits[index]) * (index % 2 === 0 ? 2 : 1);
+    sum += weighted > 9 ? weighted - 9 : weighted;
+  }
+  return sum % 10 === 0;
+}

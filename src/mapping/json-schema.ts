@@ -1,0 +1,239 @@
+import { FAULTS } from '../contracts/fault.ts';
+import {
+  as,
+  because,
+  flag,
+  GROUPS,
+  ifThen,
+  listOf,
+  mapOf,
+  object,
+  oneOf,
+  RULE,
+  ref,
+  ruleOr,
+  type Schema,
+  summary,
+  text,
+  when,
+} from './rule-schema.ts';
+
+const rows = (values: Schema): Schema =>
+  mapOf(
+    mapOf(values, 'Codes of one coding system.'),
+    'Rows by coding system, as the message names it; * = any, or none.',
+  );
+const cell: Schema = { type: ['string', 'number', 'boolean'], description: 'What the code becomes.' };
+const systems = mapOf(
+  listOf({ type: ['string', 'number'] }, 'Other names.'),
+  'Other names senders use for a coding system: { LN: [LOINC] }.',
+);
+
+const schedule = object({
+  after: as('part', 'The time to count from: a $name or a rule that makes a time with offset.'),
+  days: { type: 'number', description: 'Calendar days after it; the beginning of that local day.' },
+  hours: { type: 'number', description: 'Hours after it.' },
+  because,
+});
+
+const entry = object(
+  {
+    entry: text('The entry’s name, for ref and refs.'),
+    each: text('A group or segment: one resource for each. reference: one for each cell that a ref names.', {
+      examples: [...GROUPS, 'NK1', 'reference'],
+    }),
+    when,
+    include: RULE.include as Schema,
+    set: RULE.set as Schema,
+    key: as('parts', 'What tells it from others of its kind; its id is derived from this.'),
+    write: oneOf(
+      {
+        update: 'PUT under our own derived id',
+        create: 'POST if nothing has its identifier; what is there stays as it is',
+        'conditional-update': 'PUT by its identifier',
+      },
+      'How it is written, so that sending it twice does no harm.',
+    ),
+    merge: text('Condition under which groups with equal keys speak of one resource.', { examples: ['valued(SPM-2)'] }),
+    volatile: flag('It differs from message to message though the results are the same.'),
+    because,
+  },
+  ['entry', 'key'],
+  { oneOf: [{ required: ['include'] }, { required: ['set'] }], description: 'A resource of the bundle.' },
+);
+
+const DELIVERY: Record<string, Schema> = {
+  to: text('Target and operation, as sluss.yaml has them.', {
+    pattern: '^[^/\\s]+/[^/\\s]+$',
+    examples: ['fhir/transaction', 'covidbevis/test-certificate', 'certificates/write'],
+  }),
+  when,
+  notBefore: { ...schedule, description: 'Not sent before this.' },
+  notAfter: { ...schedule, description: 'Not sent any more from this on.' },
+  body: as('rule', 'What is sent.'),
+  bundle: listOf(ref('entry'), 'Entries of a transaction Bundle that is sent.'),
+  head: as('elements', 'Elements of the Bundle itself.'),
+  optional: flag('Left out where the target is not configured.'),
+  because,
+};
+const delivery = (more: Record<string, Schema>): Schema =>
+  object({ ...DELIVERY, ...more }, ['to'], { oneOf: [{ required: ['body'] }, { required: ['bundle'] }] });
+
+const reasons = (description: string): Schema =>
+  listOf(
+    object(
+      { when, reason: text('A word that people read: not-final.', { pattern: '^[a-z0-9]+(-[a-z0-9]+)*$' }), because },
+      ['when', 'reason'],
+    ),
+    description,
+  );
+
+const testCase = object(
+  {
+    name: text('What the case shows.'),
+    message: text('The message; its lines are its segments.'),
+    expect: object(
+      {
+        deliver: listOf({ type: 'string' }, 'Deliveries that are made, as target/operation.'),
+        skipped: listOf({ type: 'string' }, 'Reasons of results left out.'),
+        faults: listOf({ enum: Object.keys(FAULTS) }, 'Codes of the faults it meets.'),
+      },
+      [],
+      { description: 'What becomes of it; what is not named must be empty.' },
+    ),
+  },
+  ['name', 'message', 'expect'],
+);
+
+const mapping = object(
+  {
+    mapping: text('The mapping’s name, as channels in sluss.yaml say it.'),
+    extends: text('The mapping this one differs from; whatever is not said here is as it is there.', {
+      examples: ['oru-r01'],
+    }),
+    summary,
+    because,
+    match: object(
+      {
+        type: text('Code and event of MSH-9.', { pattern: '^[A-Z0-9]+\\^[A-Z0-9]+$', examples: ['ORU^R01'] }),
+        processing: listOf({ enum: ['P', 'T', 'D'] }, 'Values of MSH-11 it takes; without it, any.'),
+      },
+      ['type'],
+      { description: 'Which messages it takes.' },
+    ),
+    zone: text('Time zone of times without offset; a channel’s goes before it.', { examples: ['Europe/Stockholm'] }),
+    settings: mapOf(ref('rule'), 'Names that a channel may set otherwise, under with:.'),
+    each: { enum: GROUPS, description: 'The group that is one result.' },
+    let: mapOf(ref('rule'), 'Names for what rules use more than once: $name.'),
+    party: as('part', 'The care provider on whose behalf: its name in sluss.yaml, or its organisation number.'),
+    ignore: reasons('What is no result of this mapping at all.'),
+    skip: reasons('Results that give no delivery; they are stated all the same. From top to bottom.'),
+    lane: as('parts', 'Deliveries with the same value are sent one after the other.'),
+    result: object(
+      {
+        key: as('parts', 'What tells one result from another.'),
+        rank: as('parts', 'Which of two versions is newer: the greater one.'),
+        digest: as('parts', 'What makes a new version, besides what is delivered.'),
+        because,
+      },
+      [],
+      { description: 'What makes two results the same, and which is newer.' },
+    ),
+    deliver: listOf(
+      delivery(
+        Object.fromEntries([
+          ['then', listOf(delivery({}), 'What the receiver’s answer gives rise to; $response is the answer.')],
+        ]),
+      ),
+      'Deliveries that a result gives rise to.',
+    ),
+    resources: mapOf(
+      object({
+        set: mapOf(
+          { anyOf: [ref('rule'), { type: 'null', description: 'Leaves the element out.' }] },
+          'Elements set otherwise, or added; null leaves one out.',
+        ),
+        because,
+      }),
+      'What this mapping sets otherwise in resources it includes.',
+    ),
+    tables: mapOf(
+      object({ rows: rows({ anyOf: [{ type: 'null', description: 'Takes the row away.' }, cell] }), systems, because }),
+      'Rows of this mapping’s own in tables.',
+    ),
+    tests: listOf(testCase, 'Cases: a message, and what becomes of it.'),
+  },
+  ['mapping'],
+);
+
+const table = object(
+  {
+    table: text('The table’s name, as rules say it.'),
+    summary,
+    because,
+    fold: flag('Compare without regard to case.'),
+    systems,
+    rows: rows(cell),
+  },
+  ['table', 'rows'],
+);
+const resource = object(
+  {
+    resource: text('The resource’s name, as include says it.'),
+    summary,
+    because,
+    needs: RULE.needs as Schema,
+    set: RULE.set as Schema,
+  },
+  ['resource', 'set'],
+);
+const datatype = object(
+  {
+    datatype: text('The datatype’s name, as as: says it.'),
+    summary,
+    because,
+    set: RULE.set as Schema,
+    rule: as('rule', 'A rule instead of a set.'),
+  },
+  ['datatype'],
+  { oneOf: [{ required: ['set'] }, { required: ['rule'] }] },
+);
+
+const KINDS: Readonly<Record<string, Schema>> = { mapping, resource, datatype, table };
+
+/**
+ * The schema of all four kinds of mapping files, for editors: completion, hints and mistakes while typing. It says which keys there are
+ * and what they take; what names mean across files, and whether paths and elements exist, `sluss check` knows.
+ */
+export function mappingJsonSchema(): object {
+  const kinds = Object.entries(KINDS);
+  const first = object(
+    Object.fromEntries(
+      kinds.map(([kind, schema]) => [kind, (schema.properties as Record<string, Schema>)[kind] as Schema]),
+    ),
+    [],
+    { minProperties: 1 },
+  );
+  const byKind = kinds.reduceRight<Schema>(
+    (otherwise, [kind]) => ifThen({ required: [kind] }, ref(kind), otherwise),
+    first,
+  );
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: 'Sluss mapping file',
+    description: 'A message mapping, a resource, a datatype or a table: its first key says which.',
+    type: 'object',
+    ...byKind,
+    definitions: {
+      ...KINDS,
+      entry,
+      elements: mapOf(ref('rule'), 'Elements by name, each with its rule.'),
+      rule: ruleOr(
+        'A rule (one of from, all, value, text, set, include, call, ref, refs, first), a value, or a list.',
+        'rule',
+      ),
+      part: ruleOr('A path or $name, or a rule.', 'part'),
+      parts: ruleOr('Paths, $names or rules.', 'part'),
+    },
+  };
+}

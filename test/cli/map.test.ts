@@ -1,0 +1,176 @@
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { runCommand } from './kit.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const CONVERSATIONS = join(ROOT, 'fixtures/conversations');
+const CORPUS = resolve(ROOT, '../shared/corpus');
+const fileOf = (name: string, file = 'in.hl7') => join(CONVERSATIONS, name, file);
+const COVID = ['--mapping', 'se-covid-certificates'];
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sluss-map-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const map = (...args: string[]) => runCommand(['map', ...args]).done;
+/** With the configuration of the fixtures, none of whose certificates exist. */
+const mapConfigured = (...args: string[]) =>
+  runCommand(['map', '-c', join(ROOT, 'fixtures/sluss.yaml'), ...args], { SLUSS_HOME: folder }).done;
+
+describe('sluss map', () => {
+  it('shows what a message becomes, without any configuration', async () => {
+    const { code, out, err } = await map(fileOf('naat-negative-personnummer'), ...COVID);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('mapped on channel none, 1 delivery; answer AA');
+    expect(out).toContain('covidbevis/test-certificate for none from OBX[1] by se-covid-certificates');
+    expect(out).toContain('"code": "260415000"');
+  });
+
+  it('takes the first channel whose mapping takes the message, and makes no file', async () => {
+    const { code, out } = await mapConfigured(fileOf('two-results'));
+    expect(code).toBe(0);
+    expect(out).toContain('mapped on channel lab-nord, 2 deliveries; answer AA');
+    expect(out).toContain('covidbevis/test-certificate for region-nord');
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('takes the channel it is told, and says which there are', async () => {
+    const { out } = await mapConfigured(fileOf('request-in-z-segment'), '--channel', 'lab-syd');
+    expect(out).toContain('mapped on channel lab-syd');
+    const { code, err } = await mapConfigured(fileOf('two-results'), '--channel', 'lab-ost');
+    expect(code).toBe(1);
+    expect(err).toContain('there is no channel lab-ost; there is lab-nord, lab-syd, folder-nord');
+  });
+
+  it('says what is wrong, where in the message and in which line, and ends with 1', async () => {
+    const { code, out } = await map(fileOf('rat-without-device'), ...COVID);
+    expect(code).toBe(1);
+    expect(out).toContain('refused on channel none; answer AE');
+    expect(out).toMatch(/fault {4}field-required at OBX\[1\]-18\.1\n {11}A required field is missing\.\n/);
+    expect(out).toMatch(/\n {11}mappings\/resources\/se-covid-device\.yaml:\d+:\d+/);
+    expect(out).not.toContain('resourceType');
+  });
+
+  it('says why a result is left out', async () => {
+    const { code, out } = await map(fileOf('rat-positive'), ...COVID);
+    expect(code).toBe(0);
+    expect(out).toContain('skipped on channel none; answer AA');
+    expect(out).toContain('skipped  positive-antigen at OBX[1]');
+  });
+
+  it('says what is no message, and does not answer an acknowledgement', async () => {
+    const file = join(folder, 'x.hl7');
+    writeFileSync(file, 'hello');
+    const { code, out } = await map(file, fileOf('acknowledgement-comes-in'));
+    expect(code).toBe(1);
+    expect(out).toContain('not-hl7');
+    expect(out).toContain('skipped on channel none; answer none');
+    expect(out).toContain('2 messages: 1 refused, 1 skipped');
+  });
+
+  it('maps every message of a batch', async () => {
+    const { out, code } = await map(fileOf('batch-one-bad'), ...COVID);
+    expect(code).toBe(1);
+    expect(out).toMatch(/in\.hl7 #3/);
+  });
+
+  it('prints the bodies alone, one document each', async () => {
+    const { out } = await mapConfigured(fileOf('two-results'), '--bundle');
+    const documents = out.split(/^}$/m).filter((text) => text.trim() !== '');
+    expect(documents.map((text) => JSON.parse(`${text}}`).resourceType)).toEqual(['Observation', 'Observation']);
+  });
+
+  it('gives everything as JSON', async () => {
+    const [message] = JSON.parse((await mapConfigured(fileOf('two-results-one-skipped'), '--json', '--explain')).out);
+    expect(message).toMatchObject({ state: 'mapped', answer: 'AA', channel: 'lab-nord', number: 1, faults: [] });
+    expect(message.deliveries[0]).toMatchObject({ target: 'covidbevis', party: 'region-nord', sent: true });
+    expect(message.deliveries[0].elements).toContainEqual({
+      element: 'valueCodeableConcept.coding[0].code',
+      value: '260415000',
+      rule: expect.stringMatching(/^mappings\/resources\/se-covid-observation\.yaml:\d+:\d+$/),
+      sources: [{ at: expect.stringMatching(/^OBX\[\d\]-5$/), raw: expect.stringContaining('260415000') }],
+      rows: [expect.stringContaining('se-covid-outcomes.yaml'), expect.stringContaining('se-covid-outcome-codes.yaml')],
+    });
+    expect(message.skipped).toContainEqual(expect.objectContaining({ at: expect.stringContaining('OBX') }));
+  });
+
+  it('explains each element by its rule, its field and its table row, and names what nobody used', async () => {
+    const { out } = await map(fileOf('naat-negative-personnummer'), '--explain');
+    expect(out).toMatch(/entry\[\d\] Patient\n/);
+    expect(out).toMatch(
+      / {4}gender "\w+"\n {6}PID-8(\.1)? [MF]\n {6}mappings\/resources\/patient\.yaml:\d+:\d+\n {6}row mapp/,
+    );
+    expect(out).toMatch(/Fields that nothing used\n/);
+    expect(out).toMatch(/ {4}OBX-1 +1$/m);
+  });
+
+  it('shows what was made and held back to whoever asks why', async () => {
+    const { out } = await map(fileOf('rat-without-device'), ...COVID, '--explain');
+    expect(out).toContain('by se-covid-certificates (not sent)');
+  });
+
+  it('compares two folders of mappings, and names the line that makes the difference', async () => {
+    const mine = join(folder, 'mappings');
+    cpSync(join(ROOT, 'mappings'), mine, { recursive: true });
+    const file = join(mine, 'resources/patient.yaml');
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/^ {2}gender:/m, '  active: { value: false }\n  gender:'));
+    const { out } = await map(fileOf('naat-negative-personnummer'), '--diff', mine);
+    expect(out).toMatch(/\+ entry\[\d\]\.resource\.active\n {6}\+ false\n {6}\S*patient\.yaml:\d+:20/);
+    const same = await map(fileOf('naat-negative-personnummer'), '--diff', join(ROOT, 'mappings'));
+    expect(same.out).toContain('no difference');
+  });
+
+  it('compares with another mapping by its name', async () => {
+    const { out } = await map(fileOf('naat-negative-personnummer'), '--diff', 'se-covid-certificates');
+    expect(out).toContain('- fhir/transaction');
+    expect(out).toContain('+ covidbevis/test-certificate');
+  });
+
+  it('tells mistakes of the mappings with their line, and ends with 2', async () => {
+    cpSync(join(ROOT, 'mappings'), join(folder, 'm'), { recursive: true });
+    writeFileSync(join(folder, 'm/resources/patient.yaml'), 'resource: patient\nsummery: x\n');
+    const { code, err } = await map(fileOf('two-results'), '--mappings', join(folder, 'm'));
+    expect(code).toBe(2);
+    expect(err).toMatch(/patient\.yaml:2:1 Unknown key "summery" \(did you mean "summary"\?\)/);
+    expect(err).not.toMatch(/\bat .*\.ts:/);
+  });
+
+  it('says so where a file cannot be read', async () => {
+    const { code, err } = await map(join(folder, 'none.hl7'));
+    expect(code).toBe(1);
+    expect(err).toContain('none.hl7 cannot be read (ENOENT)');
+  });
+
+  it('maps again when a mapping or the message is saved, and bears a mapping with mistakes', async () => {
+    const mine = join(folder, 'mappings');
+    cpSync(join(ROOT, 'mappings'), mine, { recursive: true });
+    const message = join(folder, 'in.hl7');
+    cpSync(fileOf('naat-negative-personnummer'), message);
+    const running = runCommand(['map', message, '--mappings', mine, ...COVID, '--watch']);
+    await vi.waitFor(() => expect(running.out()).toContain('mapped on channel none'), 10_000);
+    writeFileSync(message, readFileSync(message, 'latin1').replaceAll('260415000', 'X'), 'latin1');
+    await vi.waitFor(() => expect(running.out()).toContain('code-unmapped'), 10_000);
+    writeFileSync(join(mine, 'messages/se-covid-certificates.yaml'), 'mapping: [');
+    await vi.waitFor(() => expect(running.err()).toContain('se-covid-certificates.yaml:1:'), 10_000);
+    running.ask();
+    expect((await running.done).code).toBe(2);
+  });
+
+  it('takes every file of the corpus, and every bundle it makes is valid', async () => {
+    if (!existsSync(CORPUS)) {
+      console.warn(`no corpus at ${CORPUS}: not tried`);
+      return;
+    }
+    const files = readdirSync(CORPUS, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.hl7'));
+    expect(files.length).toBeGreaterThan(50);
+    const { out } = await map(...files.map((file) => join(CORPUS, file)), '--json', '--explain');
+    const all: { state: string; faults: { code: string }[] }[] = JSON.parse(out);
+    expect(all.length).toBeGreaterThanOrEqual(files.length);
+    const codes = new Set(all.flatMap(({ faults }) => faults.map(({ code }) => code)));
+    expect([...codes].filter((code) => code === 'mapping-incomplete' || code === 'internal')).toEqual([]);
+  });
+});

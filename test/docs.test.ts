@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { configurationJsonSchema } from '../src/config/json-schema.ts';
+import { FAULTS, Fault, type FaultCode } from '../src/contracts/fault.ts';
+import { BUILT_IN_PLUGINS } from '../src/plugins.ts';
+import { type Answer, classifyAnswer, classifyError, type Failure } from '../src/targets/classify.ts';
+import { covidbevisTarget } from '../src/targets/covidbevis.ts';
+import { fhirTarget } from '../src/targets/fhir.ts';
+import { folderTarget } from '../src/targets/folder.ts';
+import { partyConfig } from '../src/targets/parties.ts';
+import { hostOf, partiesOf } from './targets/covid-world.ts';
+
+const read = (page: string) => readFileSync(join(import.meta.dirname, '../docs', page), 'utf8');
+
+/** The cells of a page's table, by its first heading cell. */
+function readTable(page: string, head: string): string[][] {
+  const lines = read(page).split('\n');
+  const start = lines.findIndex((line) => line.startsWith(`| ${head} |`));
+  expect(start, `the table ${head} of ${page}`).toBeGreaterThan(0);
+  const end = lines.findIndex((line, index) => index > start && !line.startsWith('|'));
+  return lines.slice(start + 2, end).map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+const plain = (cell = '') => cell.replaceAll('`', '');
+
+describe('docs/targets.md', () => {
+  it('names every operation, and what becomes of doubt and correction', () => {
+    const host = hostOf(partiesOf({}));
+    const url = 'https://receiver.example.org';
+    const targets = {
+      covidbevis: covidbevisTarget.create(covidbevisTarget.config.parse({ url }), host),
+      fhir: fhirTarget.create(fhirTarget.config.parse({ url }), host),
+      folder: folderTarget.create({ path: 'nowhere' }, host),
+    };
+    const inCode = Object.entries(targets).flatMap(([target, { operations }]) =>
+      Object.entries(operations).map(([name, { inDoubt, onCorrection }]) => [target, name, inDoubt, onCorrection]),
+    );
+    const onPage = readTable('targets.md', 'target').map(([target, operation, , ...rest]) => [
+      target,
+      plain(operation),
+      ...rest,
+    ]);
+    expect(onPage).toEqual(inCode);
+  });
+
+  const rows = readTable('targets.md', 'answer');
+  const judged = ([, code, blame, pauses]: readonly string[]) => [plain(code), plain(blame), plain(pauses)];
+  const inCode = (failure: Failure | null) => {
+    if (failure === null) return ['delivered', '', ''];
+    const { code } = failure.fault;
+    return [code, FAULTS[code].blame, FAULTS[code].pauses ?? ''];
+  };
+  const answer = (status: number, more: Partial<Answer> = {}): Answer => ({
+    status,
+    contentType: null,
+    retryAfter: null,
+    body: new Uint8Array(0),
+    ...more,
+  });
+
+  it('judges every status as the code does', () => {
+    const onPage = new Map<number, string[]>();
+    for (const row of rows) {
+      if (!/^[\d–, ]+$/.test(row[0] ?? '')) continue;
+      for (const range of (row[0] ?? '').split(', ')) {
+        const [from, to = from] = range.split('–').map(Number);
+        for (let status = from ?? 0; status <= (to ?? 0); status++) {
+          expect(onPage.has(status), `${status} stands there once`).toBe(false);
+          onPage.set(status, judged(row));
+        }
+      }
+    }
+    for (let status = 100; status < 600; status++) {
+      expect([status, onPage.get(status)]).toEqual([status, inCode(classifyAnswer(answer(status), 0))]);
+    }
+    expect(onPage.size).toBe(500);
+  });
+
+  const broken = (code: string) => classifyError(Object.assign(new Error('broken'), { code }));
+  const late = classifyError(new Error('aborted'), AbortSignal.abort(new Fault('target-timeout')));
+  const body = Buffer.from('<html>400 The SSL certificate error</html>');
+  it.each<[string, Failure | null]>([
+    ['400 in HTML', classifyAnswer(answer(400, { contentType: 'text/html', body }), 0)],
+    ['500–599 with Retry-After', classifyAnswer(answer(503, { retryAfter: '9' }), 0)],
+    ['connection refused', broken('ECONNREFUSED')],
+    ['connection refused, reset', broken('ECONNRESET')],
+    ['connection refused, reset, or no such host', broken('ENOTFOUND')],
+    ['TLS refused', broken('ERR_TLS_CERT_ALTNAME_INVALID')],
+    ['no answer within', late],
+  ])('judges %s as the code does', (beginning, failure) => {
+    expect(judged(rows.find(([first]) => first?.startsWith(beginning)) ?? [])).toEqual(inCode(failure));
+  });
+});
+
+describe('the pages', () => {
+  const known = new Set<string>();
+  const gather = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const { properties } = value as { properties?: object };
+    for (const key of Object.keys(properties ?? {})) known.add(key);
+    for (const one of Object.values(value)) gather(one);
+  };
+  gather(configurationJsonSchema(partyConfig, BUILT_IN_PLUGINS));
+  /** Of an operation, of a mapping, of a certificate. */
+  const others = ['inDoubt', 'notBefore', 'serialNumber'];
+
+  it.each(['sources.md', 'targets.md', 'operation.md'])('%s names only keys that there are', (page) => {
+    const words = [...read(page).matchAll(/`([a-z][a-z]*[A-Z][A-Za-z]*)\b[^`]*`/g)].map((match) => match[1] ?? '');
+    expect(words.filter((word) => !known.has(word) && !others.includes(word))).toEqual([]);
+    expect(words.length).toBeGreaterThan(0);
+  });
+
+  it.each(['sources.md', 'targets.md', 'operation.md'])('%s names only faults that there are', (page) => {
+    const faults = [...read(page).matchAll(/`((?:target|frame|journal|party|answer)-[a-z-]+|too-many|not-hl7)`/g)];
+    const unknown = faults.map((match) => match[1] as FaultCode).filter((code) => !Object.hasOwn(FAULTS, code));
+    expect(unknown).toEqual([]);
+    expect(faults.length).toBeGreaterThan(0);
+  });
+});
