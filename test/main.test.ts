@@ -19,13 +19,13 @@ describe('a whole Sluss', () => {
     const sluss = await home.start();
     const [ack] = await sendAll(portOf(sluss, 'lab-nord'), [negativeTest({ controlId: 'M1' })]);
     expect(ack).toMatchObject({ code: 'AA', controlId: 'M1' });
-    await home.seen('delivery-delivered', 3);
+    await home.seen('delivery-delivered', 4);
     expect(home.standIn.ledger.entries()).toMatchObject([{ organisation: '2321000016', operation: 'observation' }]);
     expect(
       readdirSync(join(home.folder, 'certificates'))
         .map((name) => name.split('.').at(-1))
         .sort(),
-    ).toEqual(['json', 'pdf']);
+    ).toEqual(['json', 'pdf', 'png']);
   });
 
   it('takes a file in from a folder, and lays the answer beside it', async () => {
