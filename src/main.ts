@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -112,6 +112,7 @@ export async function readInstallation(
     plugins: BUILT_IN_PLUGINS,
     importPlugin,
     isCharset: (name) => findCharset(name) !== null,
+    isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
     makeSecret: mayMakeSecret ? () => randomBytes(32).toString('base64url') : null,
   });
   const { level, pretty } = configuration.log;

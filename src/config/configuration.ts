@@ -25,6 +25,8 @@ export interface Configuration<Party> {
   readonly channels: readonly ChannelConfiguration[];
   /** What is allowed, but probably not meant. */
   readonly warnings: readonly ConfigProblem[];
+  /** A problem that shows only when what is named here is used, at the line that names it. */
+  problemAt(path: readonly PropertyKey[], text: string): ConfigProblem;
 }
 
 export interface TargetConfiguration {
