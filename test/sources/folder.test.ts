@@ -6,6 +6,7 @@ import {
   readFile,
   rename,
   rm,
+  stat,
   symlink,
   utimes,
   writeFile,
@@ -219,6 +220,17 @@ describe('a file of several messages', () => {
     expect(await read('failed', 'b.hl7.reasons.txt')).toBe(
       'message 2: AE: A required field is missing. (PID-3[2].1)\n',
     );
+  });
+
+  it('gets answers and reasons that any account may read, and refused messages that none but its own may', async () => {
+    const { host } = await watch({}, picky());
+    await drop('b.hl7', oru('1') + oru('B2'));
+    await host.logged('file-done');
+    const mode = async (...path: string[]) => (await stat(join(folder, 'in', ...path))).mode & 0o777;
+    const mask = process.umask();
+    expect(await mode('done', 'b.hl7.ack')).toBe(0o644 & ~mask);
+    expect(await mode('failed', 'b.hl7.reasons.txt')).toBe(0o644 & ~mask);
+    expect(await mode('failed', 'b.hl7')).toBe(0o600);
   });
 
   it('is answered with a batch where the messages come bare', async () => {
