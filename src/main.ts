@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ConfigError, type Configuration } from './config/configuration.ts';
+import { ConfigError, type Configuration, problemText } from './config/configuration.ts';
 import { type Environment, loadConfiguration } from './config/load.ts';
 import { createConsole } from './console/console.ts';
 import type { Clock } from './contracts/clock.ts';
@@ -19,6 +19,7 @@ import { openSqliteJournal } from './journal/sqlite.ts';
 import { createLog, type LogDestination } from './log.ts';
 import { createMappingLoader, type LoadMappings, watchMappings } from './mappings.ts';
 import { BUILT_IN_PLUGINS } from './plugins.ts';
+import { startFailureText, withStartFailure } from './start-failure.ts';
 import { systemClock } from './system-clock.ts';
 import { createParties, type LiveParties, type PartyConfig, partyConfig } from './targets/parties.ts';
 import { readVersion } from './version.ts';
@@ -79,12 +80,14 @@ export async function assemble(file: string, around: Surroundings, mayMakeSecret
   const { makeTarget, makeSource, ...installation } = await readInstallation(file, around, mayMakeSecret);
   const { configuration, parties } = installation;
   const targets = configuration.targets.map((target) =>
-    make(configuration, `targets.${target.name}`, () => makeTarget(target)),
+    make(configuration, ['targets', target.name], () => makeTarget(target)),
   );
   const channels = configuration.channels.map((channel) => {
     const { name, parties: permitted, charset, acknowledge } = channel;
-    const source = make(configuration, `channels.${name}.source`, () => makeSource(channel));
-    return { name, source, parties: permitted, charset, acknowledge };
+    const path = ['channels', name, 'source'];
+    const source = make(configuration, path, () => makeSource(channel));
+    const describe = (why: string) => problemText(configuration.problemAt(path, `${path.join('.')}: ${why}.`));
+    return { name, source: withStartFailure(source, describe), parties: permitted, charset, acknowledge };
   });
   return {
     ...installation,
@@ -124,6 +127,8 @@ export async function readInstallation(
     log,
     readFile: (path) => readFileSync(resolvePath(path)),
     readVariable,
+    locate: (party, path) =>
+      problemText(configuration.problemAt(certificatePath(configuration, party, path), '')).trimEnd(),
   });
   const hostOf = (name: string): Host => ({ name, log, clock, parties, readVariable, resolvePath });
   return {
@@ -170,7 +175,11 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
     undo.splice(0, 1, async () => parties.stop());
     const window = configuration.console;
     const page = window === null ? null : createConsole({ ...window, status: engine, clock });
-    const address = (await page?.start()) ?? null;
+    const address =
+      (await page?.start().catch((error: unknown) => {
+        const text = `console: ${startFailureText(error)}.`;
+        throw new Error(problemText(configuration.problemAt(['console'], text)), { cause: error });
+      })) ?? null;
     if (page !== null) undo.push(() => page.stop());
     if (address !== null) log.info('console-open', { address });
     undo.push(() => engine.stop());
@@ -202,13 +211,21 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
   }
 }
 
+/** Leads to the key of a party's certificate that names this file, or else to the certificate as a whole. */
+export function certificatePath(configuration: Configuration<PartyConfig>, party: string, file: string | null) {
+  const certificate = configuration.parties[party]?.certificate ?? {};
+  const fileOf = (value: unknown) => (typeof value === 'object' ? (value as { file?: unknown } | null)?.file : value);
+  const named = Object.entries(certificate).find(([, value]) => fileOf(value) === file);
+  return ['parties', party, 'certificate', ...(named === undefined ? [] : [named[0]])];
+}
+
 /** What a plugin says against its configuration on creation is a problem of the configuration. */
-function make<Made>(configuration: Configuration<unknown>, name: string, create: () => Made): Made {
+function make<Made>(configuration: Configuration<unknown>, path: readonly string[], create: () => Made): Made {
   try {
     return create();
   } catch (error) {
-    const text = `“${name}” cannot be made: ${error instanceof Error ? error.message : String(error)}`;
-    throw new ConfigError([{ file: configuration.file, line: null, column: null, text }]);
+    const text = `“${path.join('.')}” cannot be made: ${error instanceof Error ? error.message : String(error)}`;
+    throw new ConfigError([configuration.problemAt(path, text)]);
   }
 }
 

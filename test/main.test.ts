@@ -121,6 +121,8 @@ describe('a whole Sluss', () => {
     ]);
     expect([nord?.code, syd?.code]).toEqual(['AA', 'AA']);
     await home.seen('party-paused');
+    const refused = home.log.find((line) => line.includes('certificate-unusable')) ?? '';
+    expect(JSON.parse(refused)).toMatchObject({ where: expect.stringMatching(/sluss\.yaml:10:26$/) });
     await home.seen('delivery-delivered');
     expect(home.standIn.ledger.entries().map(({ organisation }) => organisation)).toEqual(['5599999991']);
     expect(sluss.status.parties().map(({ fault }) => fault?.code ?? null)).toEqual(['party-stopped', null]);
@@ -167,7 +169,9 @@ describe('a whole Sluss', () => {
     home.configure((text) =>
       text.replace('journal.db', 'other.db').replaceAll('port: 0 }\n    map', `port: ${taken} }\n    map`),
     );
-    await expect(home.start()).rejects.toThrow('EADDRINUSE');
+    await expect(home.start()).rejects.toThrow(
+      new RegExp(`sluss\\.yaml:20:13 channels\\.lab-nord\\.source: port ${taken} is taken .*EADDRINUSE`),
+    );
     // The second journal was given back: whoever comes next may have it.
     home.configure((text) => text.replaceAll(`port: ${taken} }`, 'port: 0 }'));
     expect((await home.start()).status.isReady()).toBe(true);

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { ConfigError, type ConfigProblem } from '../config/configuration.ts';
 import { faultText } from '../contracts/fault.ts';
-import { type Assembly, assemble } from '../main.ts';
+import { type Assembly, assemble, certificatePath } from '../main.ts';
 import { checkMappingFolders, type MappingFinding } from '../mappings.ts';
 import { type ExitCode, nearPath, paint, showProblem, type Terminal } from './terminal.ts';
 
@@ -72,12 +72,16 @@ function examineAssembly(assembly: Assembly): Report {
   ];
   for (const { party, fault, validTo } of parties.list()) {
     if (fault !== null) {
-      problems.push({ severity: 'error', text: `party ${party.id}: ${faultText(fault.record)}` });
+      const text = `party ${party.id}: ${faultText(fault.record)}`;
+      const path = certificatePath(configuration, party.id, fault.where);
+      problems.push(asError(configuration.problemAt(path, text)));
       continue;
     }
     const daysLeft = Math.floor(((validTo ?? 0) - clock.now()) / DAY_MS);
     const text = `party ${party.id}: its certificate ends in ${counted(daysLeft, 'day')}`;
-    if (daysLeft < SOON_DAYS) problems.push({ severity: 'warning', text });
+    if (daysLeft < SOON_DAYS) {
+      problems.push(asWarning(configuration.problemAt(certificatePath(configuration, party.id, null), text)));
+    }
     found.push(`certificate     ${party.id}, ${counted(daysLeft, 'day')} left`);
   }
   const loaded = loadMappings();

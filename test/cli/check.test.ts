@@ -37,7 +37,9 @@ describe('sluss check', () => {
     cpSync(join(home.folder, 'pki/klinik-syd.crt'), join(home.folder, 'pki/region-nord.crt'));
     const { code, err } = await check();
     expect(code).toBe(2);
-    expect(err).toMatch(/party region-nord: The care provider is stopped.*region-nord/);
+    expect(err).toMatch(
+      /sluss\.yaml:10:26 party region-nord: The care provider is stopped.*the key in pki\/region-nord\.key does not belong to the certificate in pki\/region-nord\.crt/,
+    );
     expect(err).not.toContain('party klinik-syd');
   });
 
