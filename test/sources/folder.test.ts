@@ -296,7 +296,9 @@ describe('a file that is no HL7', () => {
     await host.logged('file-done');
     expect(fake.calls.map((call) => call.text)).toEqual([text]);
     expect((await files()).failed).toEqual(['a.txt', 'a.txt.ack', 'a.txt.reasons.txt']);
-    expect(await read('failed', 'a.txt.reasons.txt')).toMatch(/^message 1: AR: .* does not start with MSH\.\n/);
+    expect(await read('failed', 'a.txt.reasons.txt')).toMatch(
+      /^message 1: AR: .* no usable MSH segment at its start\.\n/,
+    );
   });
 
   it('is not handed over beyond its first bytes where it is large', async () => {
