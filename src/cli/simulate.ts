@@ -52,6 +52,9 @@ export async function simulateCovidbevis(
   options: SimulateOptions<CovidbevisFault>,
   terminal: Terminal,
 ): Promise<ExitCode> {
+  if (options.fail?.some(({ fault, where }) => fault.kind === 'refuse-tls' && where.operation !== undefined)) {
+    throw new Error('--fail refuse-tls strikes connections, which have no operation yet; leave operation=… out');
+  }
   // Stand-ins are loaded where they are used: an engine that runs needs none.
   const { createCovidbevisStandIn } = await import('../simulators/covidbevis/stand-in.ts');
   const folder = resolve(options.pki);

@@ -71,6 +71,13 @@ describe('sluss simulate covidbevis', () => {
     expect(err).toContain('With: times, probability, retry-after, operation, party.');
     expect(out).not.toContain('listens');
   });
+
+  it('refuses an operation where a connection is refused before it has one', async () => {
+    const fail = 'refuse-tls,operation=recovery';
+    const { code, err } = await runCommand(['simulate', 'covidbevis', '--fail', fail]).done;
+    expect(code).toBe(1);
+    expect(err).toContain('leave operation=… out');
+  });
 });
 
 describe('sluss simulate fhir', () => {
