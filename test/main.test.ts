@@ -152,6 +152,12 @@ describe('a whole Sluss', () => {
     writeFileSync(file, good);
     await home.seen('mappings-in-force', 2);
     expect(sluss.status.mappingProblem()).toBeNull();
+
+    // It compiles, but FHIR has no such element: every message it is made for would be held.
+    const resource = join(folder, 'resources/se-covid-observation.yaml');
+    writeFileSync(resource, readFileSync(resource, 'utf8').replace('  status: final', '  statsu: final'));
+    await home.seen('mappings-refused', 2);
+    expect(sluss.status.mappingProblem()).toContain('statsu');
   });
 
   it('starts nothing where its configuration has a mistake', async () => {
