@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type ChannelConfiguration, ConfigError, type Configuration } from './config/configuration.ts';
+import { ConfigError, type Configuration, problemText } from './config/configuration.ts';
 import { type Environment, loadConfiguration } from './config/load.ts';
 import { createConsole } from './console/console.ts';
 import type { Clock } from './contracts/clock.ts';
@@ -19,6 +19,7 @@ import { openSqliteJournal } from './journal/sqlite.ts';
 import { createLog, type LogDestination } from './log.ts';
 import { createMappingLoader, type LoadMappings, watchMappings } from './mappings.ts';
 import { BUILT_IN_PLUGINS } from './plugins.ts';
+import { startFailureText, withStartFailure } from './start-failure.ts';
 import { systemClock } from './system-clock.ts';
 import { createParties, type LiveParties, type PartyConfig, partyConfig } from './targets/parties.ts';
 import { readVersion } from './version.ts';
@@ -79,20 +80,23 @@ export async function assemble(file: string, around: Surroundings, mayMakeSecret
   const { makeTarget, makeSource, ...installation } = await readInstallation(file, around, mayMakeSecret);
   const { configuration, parties } = installation;
   const targets = configuration.targets.map((target) =>
-    make(configuration, `targets.${target.name}`, () => makeTarget(target)),
+    make(configuration, ['targets', target.name], () => makeTarget(target)),
   );
   checkReturns(configuration, targets);
   const channels = configuration.channels.map((channel): Channel => {
     const { name, parties: permitted, charset, acknowledge, answerWithinMs, ackDialect, returnTo } = channel;
+    const path = ['channels', name, 'source'];
+    const source = make(configuration, path, () => makeSource(channel));
+    const describe = (why: string) => problemText(configuration.problemAt(path, `${path.join('.')}: ${why}.`));
     return {
       name,
-      source: make(configuration, `channels.${name}.source`, () => makeSource(channel)),
+      source: withStartFailure(source, describe),
       parties: permitted,
       charset,
       acknowledge,
       answerWithinMs,
       dialect: ackDialect,
-      returnTo: returnTo?.target ?? null,
+      returnTo,
     };
   });
   return {
@@ -121,6 +125,7 @@ export async function readInstallation(
     plugins: BUILT_IN_PLUGINS,
     importPlugin,
     isCharset: (name) => findCharset(name) !== null,
+    isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
     makeSecret: mayMakeSecret ? () => randomBytes(32).toString('base64url') : null,
   });
   const { level, pretty } = configuration.log;
@@ -132,6 +137,8 @@ export async function readInstallation(
     log,
     readFile: (path) => readFileSync(resolvePath(path)),
     readVariable,
+    locate: (party, path) =>
+      problemText(configuration.problemAt(certificatePath(configuration, party, path), '')).trimEnd(),
   });
   const hostOf = (name: string): Host => ({ name, log, clock, parties, readVariable, resolvePath });
   return {
@@ -178,7 +185,11 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
     undo.splice(0, 1, async () => parties.stop());
     const window = configuration.console;
     const page = window === null ? null : createConsole({ ...window, status: engine, clock });
-    const address = (await page?.start()) ?? null;
+    const address =
+      (await page?.start().catch((error: unknown) => {
+        const text = `console: ${startFailureText(error)}.`;
+        throw new Error(problemText(configuration.problemAt(['console'], text)), { cause: error });
+      })) ?? null;
     if (page !== null) undo.push(() => page.stop());
     if (address !== null) log.info('console-open', { address });
     undo.push(() => engine.stop());
@@ -210,24 +221,31 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
   }
 }
 
+/** Leads to the key of a party's certificate that names this file, or else to the certificate as a whole. */
+export function certificatePath(configuration: Configuration<PartyConfig>, party: string, file: string | null) {
+  const certificate = configuration.parties[party]?.certificate ?? {};
+  const fileOf = (value: unknown) => (typeof value === 'object' ? (value as { file?: unknown } | null)?.file : value);
+  const named = Object.entries(certificate).find(([, value]) => fileOf(value) === file);
+  return ['parties', party, 'certificate', ...(named === undefined ? [] : [named[0]])];
+}
+
 /** What a plugin says against its configuration on creation is a problem of the configuration. */
-function make<Made>(configuration: Configuration<unknown>, name: string, create: () => Made): Made {
+function make<Made>(configuration: Configuration<unknown>, path: readonly string[], create: () => Made): Made {
   try {
     return create();
   } catch (error) {
-    const text = `“${name}” cannot be made: ${error instanceof Error ? error.message : String(error)}`;
-    throw new ConfigError([{ file: configuration.file, line: null, column: null, text }]);
+    const text = `“${path.join('.')}” cannot be made: ${error instanceof Error ? error.message : String(error)}`;
+    throw new ConfigError([configuration.problemAt(path, text)]);
   }
 }
 
 /** Acknowledgements may only go back to a target that knows what to do with them. @throws ConfigError */
 function checkReturns(configuration: Configuration<unknown>, targets: readonly TargetPlace[]) {
-  const wrong = configuration.channels.flatMap(({ name, returnTo }: ChannelConfiguration) => {
-    const place = targets.find((one) => one.name === returnTo?.target);
-    if (returnTo === null || place === undefined || Object.hasOwn(place.target.operations, RETURN_OPERATION)) return [];
-    const at = returnTo.place?.lineCounter.linePos(returnTo.place.node.range?.[0] ?? 0);
-    const text = `“channels.${name}.return”: the target “${returnTo.target}” takes no acknowledgements.`;
-    return [{ file: configuration.file, line: at?.line ?? null, column: at?.col ?? null, text }];
+  const wrong = configuration.channels.flatMap(({ name, returnTo }) => {
+    const place = targets.find((one) => one.name === returnTo);
+    if (place === undefined || Object.hasOwn(place.target.operations, RETURN_OPERATION)) return [];
+    const text = `“channels.${name}.return”: the target “${returnTo}” takes no acknowledgements.`;
+    return [configuration.problemAt(['channels', name, 'return'], text)];
   });
   if (wrong.length > 0) throw new ConfigError(wrong);
 }

@@ -24,7 +24,7 @@ export interface LoadedMappings {
   readonly problems: readonly ConfigProblem[];
   /** Cases of the files that end otherwise than they say; they stop nothing. */
   failedCases(): readonly ConfigProblem[];
-  /** What compiles and is probably wrong all the same; stops nothing. */
+  /** What lint found beside the problems; stops nothing more. */
   findings(): readonly MappingFinding[];
 }
 
@@ -65,11 +65,17 @@ export function createMappingLoader(
     try {
       const files = readMappingFiles(configuration.mappings, from);
       const { mapper, problems } = compileMappings(files, setup);
+      // What compiles can still be wrong: an element FHIR does not have would hold every message it is made for.
+      const findings = mapper === null ? [] : lintMappings(files, setup.channels);
+      const errors = findings.filter(({ severity }) => severity === 'error');
       return {
-        mapper,
-        problems: problems.map(locate),
+        mapper: errors.length === 0 ? mapper : null,
+        problems: [...problems, ...errors].map(locate),
         failedCases: () => failedCases(files, setup).map(locate),
-        findings: () => lintMappings(files, setup.channels).map((finding) => locateFinding(finding, from)),
+        findings: () =>
+          (mapper === null ? lintMappings(files, setup.channels) : findings.filter((one) => !errors.includes(one))).map(
+            (finding) => locateFinding(finding, from),
+          ),
       };
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);

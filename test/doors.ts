@@ -98,7 +98,7 @@ const CALLS: readonly { readonly what: RegExp; readonly name: string; readonly f
     name: 'the machine’s time',
     files: ['system-clock.ts', 'cli/', 'simulators/laboratory.ts'],
   },
-  { what: /\bMath\.random\b/, name: 'randomness', files: ['main.ts'] },
+  { what: /\bMath\.random\b/, name: 'randomness', files: ['main.ts', 'cli/simulate.ts'] },
   { what: /\bprocess\.env\b/, name: 'the environment', files: ['cli/terminal.ts'] },
   {
     what: /\bset(Timeout|Interval)\(/,

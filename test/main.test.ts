@@ -19,13 +19,13 @@ describe('a whole Sluss', () => {
     const sluss = await home.start();
     const [ack] = await sendAll(portOf(sluss, 'lab-nord'), [negativeTest({ controlId: 'M1' })]);
     expect(ack).toMatchObject({ code: 'AA', controlId: 'M1' });
-    await home.seen('delivery-delivered', 3);
+    await home.seen('delivery-delivered', 4);
     expect(home.standIn.ledger.entries()).toMatchObject([{ organisation: '2321000016', operation: 'observation' }]);
     expect(
       readdirSync(join(home.folder, 'certificates'))
         .map((name) => name.split('.').at(-1))
         .sort(),
-    ).toEqual(['json', 'pdf']);
+    ).toEqual(['json', 'pdf', 'png']);
   });
 
   it('takes a file in from a folder, and lays the answer beside it', async () => {
@@ -121,6 +121,8 @@ describe('a whole Sluss', () => {
     ]);
     expect([nord?.code, syd?.code]).toEqual(['AA', 'AA']);
     await home.seen('party-paused');
+    const refused = home.log.find((line) => line.includes('certificate-unusable')) ?? '';
+    expect(JSON.parse(refused)).toMatchObject({ where: expect.stringMatching(/sluss\.yaml:10:26$/) });
     await home.seen('delivery-delivered');
     expect(home.standIn.ledger.entries().map(({ organisation }) => organisation)).toEqual(['5599999991']);
     expect(sluss.status.parties().map(({ fault }) => fault?.code ?? null)).toEqual(['party-stopped', null]);
@@ -150,6 +152,12 @@ describe('a whole Sluss', () => {
     writeFileSync(file, good);
     await home.seen('mappings-in-force', 2);
     expect(sluss.status.mappingProblem()).toBeNull();
+
+    // It compiles, but FHIR has no such element: every message it is made for would be held.
+    const resource = join(folder, 'resources/se-covid-observation.yaml');
+    writeFileSync(resource, readFileSync(resource, 'utf8').replace('  status: final', '  statsu: final'));
+    await home.seen('mappings-refused', 2);
+    expect(sluss.status.mappingProblem()).toContain('statsu');
   });
 
   it('starts nothing where its configuration has a mistake', async () => {
@@ -167,7 +175,9 @@ describe('a whole Sluss', () => {
     home.configure((text) =>
       text.replace('journal.db', 'other.db').replaceAll('port: 0 }\n    map', `port: ${taken} }\n    map`),
     );
-    await expect(home.start()).rejects.toThrow('EADDRINUSE');
+    await expect(home.start()).rejects.toThrow(
+      new RegExp(`sluss\\.yaml:20:13 channels\\.lab-nord\\.source: port ${taken} is taken .*EADDRINUSE`),
+    );
     // The second journal was given back: whoever comes next may have it.
     home.configure((text) => text.replaceAll(`port: ${taken} }`, 'port: 0 }'));
     expect((await home.start()).status.isReady()).toBe(true);

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { ConfigError, type ConfigProblem } from '../config/configuration.ts';
 import { faultText } from '../contracts/fault.ts';
-import { type Assembly, assemble } from '../main.ts';
+import { type Assembly, assemble, certificatePath } from '../main.ts';
 import { checkMappingFolders, type MappingFinding } from '../mappings.ts';
 import { type ExitCode, nearPath, paint, showProblem, type Terminal } from './terminal.ts';
 
@@ -72,16 +72,23 @@ function examineAssembly(assembly: Assembly): Report {
   ];
   for (const { party, fault, validTo } of parties.list()) {
     if (fault !== null) {
-      problems.push({ severity: 'error', text: `party ${party.id}: ${faultText(fault.record)}` });
+      const text = `party ${party.id}: ${faultText(fault.record)}`;
+      const path = certificatePath(configuration, party.id, fault.where);
+      problems.push(asError(configuration.problemAt(path, text)));
       continue;
     }
     const daysLeft = Math.floor(((validTo ?? 0) - clock.now()) / DAY_MS);
     const text = `party ${party.id}: its certificate ends in ${counted(daysLeft, 'day')}`;
-    if (daysLeft < SOON_DAYS) problems.push({ severity: 'warning', text });
+    if (daysLeft < SOON_DAYS) {
+      problems.push(asWarning(configuration.problemAt(certificatePath(configuration, party.id, null), text)));
+    }
     found.push(`certificate     ${party.id}, ${counted(daysLeft, 'day')} left`);
   }
   const loaded = loadMappings();
-  problems.push(...loaded.problems.map(asError), ...loaded.findings(), ...loaded.failedCases().map(asWarning));
+  const ofMappings = [...loaded.problems.map(asError), ...loaded.findings()];
+  problems.push(...ofMappings);
+  // Of mappings with mistakes, cases fail by the dozen and say nothing more.
+  if (!ofMappings.some(isError)) problems.push(...loaded.failedCases().map(asWarning));
   if (loaded.mapper !== null) found.push(`mappings        version ${loaded.mapper.version}`);
   return { problems, found };
 }
@@ -150,7 +157,7 @@ Prints every mistake as file:line:column. Of mappings it tells what keeps them
 from running, and what is probably wrong all the same: fields HL7 does not have,
 elements FHIR does not have or of another type, required elements nobody sets,
 rules that are never reached, names nobody uses. With a configuration it also
-looks at certificates and runs the cases in the mapping files.
+looks at certificates and, of mappings without errors, runs the cases.
 The exit code is 2 if there is an error, and 0 if not; warnings do not count.
 
 Examples:

@@ -5,6 +5,7 @@ import type { StoredDelivery, StoredMessage } from '../contracts/journal.ts';
 import type { Sluss } from '../main.ts';
 import type { Conversation, ExpectedDelivery, ExpectedMessage } from '../simulators/conversation.ts';
 import { createLaboratory } from '../simulators/laboratory.ts';
+import { joinParts, tellFaults } from './demo-line.ts';
 
 /** Where a conversation is played. */
 export interface Stage {
@@ -54,7 +55,7 @@ export async function playConversation(conversation: Conversation, stage: Stage)
     durationMs: index === 0 ? durationMs : 0,
   }));
   for (const extra of answers.slice(lines.length)) {
-    lines.push({ answer: extra, state: 'same', detail: 'the same again: known, nothing sent twice', durationMs: 0 });
+    lines.push({ answer: extra, state: 'same', detail: 'known: nothing sent twice', durationMs: 0 });
   }
   return { name: conversation.name, lines, differences: compare(conversation, answers, outcome) };
 }
@@ -136,12 +137,13 @@ function describe(message: StoredMessage, deliveries: readonly StoredDelivery[])
     });
   const files = deliveries.filter(({ target, state }) => target === 'certificates' && state === 'delivered').length;
   const parts = [
+    // First what is wrong: the end of a line may be cut.
+    ...tellFaults(message.faults),
     ...sent,
     ...(files > 0 ? [`${files} files`] : []),
-    ...message.faults.map(({ code, at }) => (at === null ? code : `${code} at ${at}`)),
     ...message.skipped.map(({ reason }) => reason),
   ];
-  return parts.length === 0 ? 'nothing new: what it states is known' : parts.join(', ');
+  return parts.length === 0 ? 'nothing new: what it states is known' : joinParts(parts);
 }
 
 /** How it ended against how it should have. Deliveries that the goldens show as waiting have been delivered by now. */

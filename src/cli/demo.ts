@@ -7,6 +7,7 @@ import { type Sluss, startSluss } from '../main.ts';
 import { type Conversation, readConversations } from '../simulators/conversation.ts';
 import type { Ledger } from '../simulators/covidbevis/ledger.ts';
 import { systemClock } from '../system-clock.ts';
+import { layOutLine } from './demo-line.ts';
 import type { Played, Stage } from './demo-stage.ts';
 import { type ExitCode, paint, type Terminal } from './terminal.ts';
 import { makeThrowAwayPki, SAMPLE_PROVIDERS } from './throw-away-pki.ts';
@@ -102,12 +103,10 @@ async function playAll(
 function showPlayed(played: Played, terminal: Terminal): void {
   const mark = played.differences.length === 0 ? paint(terminal, 'green', '✓') : paint(terminal, 'red', '✗');
   for (const [index, line] of played.lines.entries()) {
-    const name = index === 0 ? played.name : '';
-    const answer = line.answer === 'AA' ? line.answer : paint(terminal, 'yellow', line.answer.padEnd(2));
-    const ms = line.durationMs === 0 ? '' : `${Math.round(line.durationMs)} ms`;
-    const took = paint(terminal, 'dim', ms.padStart(7));
-    const head = `${index === 0 ? mark : ' '} ${name.padEnd(31)} ${answer} ${line.state.padEnd(8)}`;
-    terminal.print(`${head} ${took}  ${line.detail}`);
+    const { name, answer, state, took, detail } = layOutLine(index === 0 ? played.name : '', line, terminal.width);
+    const painted = line.answer === 'AA' ? answer : paint(terminal, 'yellow', answer);
+    const head = `${index === 0 ? mark : ' '} ${name} ${painted} ${state}`;
+    terminal.print(`${head}${paint(terminal, 'dim', took)}  ${detail}`);
   }
 }
 
@@ -117,7 +116,7 @@ function showLedger(ledger: Ledger, terminal: Terminal): void {
     if (repeat === 0) perParty.set(organisation, (perParty.get(organisation) ?? 0) + 1);
   }
   const parts = SAMPLE_PROVIDERS.map(
-    ({ id, organisationNumber }) => `${perParty.get(organisationNumber) ?? 0} under ${id}’s certificate`,
+    ({ id, organisationNumber }) => `${perParty.get(organisationNumber) ?? 0} for ${id}`,
   );
   const crossed = ledger.crossed().length;
   terminal.print(`${ledger.certificates()} certificates issued: ${parts.join(', ')}.`);

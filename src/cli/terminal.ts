@@ -17,6 +17,8 @@ export interface Terminal {
   readonly env: Environment;
   /** Lines may be coloured. */
   readonly colours: boolean;
+  /** Columns of what is printed to; null = not a terminal. */
+  readonly width: number | null;
   readonly logTo: LogDestination;
   /** Resolves when the process is asked to end; the signal's name. */
   untilAskedToEnd(): Promise<string>;
@@ -34,6 +36,9 @@ export function createTerminal(): Terminal {
     complain: (line) => process.stderr.write(`${line}\n`),
     env: process.env,
     colours: process.stdout.isTTY === true && !process.env.NO_COLOR,
+    get width() {
+      return process.stdout.isTTY === true ? process.stdout.columns : null;
+    },
     logTo: { write: (line) => process.stdout.write(line) },
     untilAskedToEnd: () =>
       new Promise((resolve) => {

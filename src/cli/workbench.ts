@@ -189,8 +189,7 @@ function openPackaged(options: BenchOptions, secret: Uint8Array): Workbench {
 
 function toBenchChannel(channel: ChannelConfiguration): BenchChannel {
   const { name, parties, charset, acknowledge, answerWithinMs, ackDialect, returnTo } = channel;
-  const returned = returnTo?.target ?? null;
-  return { name, parties, charset, acknowledge, answerWithinMs, dialect: ackDialect, returnTo: returned };
+  return { name, parties, charset, acknowledge, answerWithinMs, dialect: ackDialect, returnTo };
 }
 
 /**

@@ -26,6 +26,8 @@ export interface Configuration<Party> {
   readonly channels: readonly ChannelConfiguration[];
   /** What is allowed, but probably not meant. */
   readonly warnings: readonly ConfigProblem[];
+  /** A problem that shows only when what is named here is used, at the line that names it. */
+  problemAt(path: readonly PropertyKey[], text: string): ConfigProblem;
 }
 
 export interface TargetConfiguration {
@@ -57,8 +59,8 @@ export interface ChannelConfiguration {
   readonly acknowledge: 'stored' | 'taken' | 'settled';
   readonly answerWithinMs: number;
   readonly ackDialect: AckDialect;
-  /** The target that takes acknowledgements whose connection is gone, and where it is named; null = there is none. */
-  readonly returnTo: { readonly target: string; readonly place: YamlPlace | null } | null;
+  /** The target that takes acknowledgements whose connection is gone; null = there is none. */
+  readonly returnTo: string | null;
   /** Where the channel names its mappings, for who finds something wrong with them. */
   readonly mappingsPlace: YamlPlace | null;
   /** The subtree under `with:` with its positions, for the mapping room to read; null = there is none. */

@@ -59,7 +59,7 @@ export function readEnds(shape: Ends, yaml: YamlFile, plugins: readonly AnyPlugi
       acknowledge,
       answerWithinMs: answerWithin,
       ackDialect: dialectOf(ackDialect),
-      returnTo: returnTo === undefined ? null : { target: returnTo, place: yaml.place(['channels', name, 'return']) },
+      returnTo: returnTo ?? null,
       mappingsPlace: yaml.place(['channels', name, 'mappings']),
       with: yaml.place(['channels', name, 'with']),
     });

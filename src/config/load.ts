@@ -25,6 +25,8 @@ export interface LoadParts<Party extends z.ZodType> {
   readonly importPlugin: (specifier: string, from: string) => Promise<unknown>;
   /** Whether a character set of this name can be read; absent = not checked. */
   readonly isCharset?: (name: string) => boolean;
+  /** Whether there is a folder of this absolute path; absent = not checked. */
+  readonly isFolder?: (path: string) => boolean;
   /** Makes the installation's secret where the file allows it; null = only looking. */
   readonly makeSecret: (() => string) | null;
 }
@@ -59,6 +61,11 @@ export async function loadConfiguration<Party extends z.ZodType>(
   const shape = parsed.data;
   const resolvePath = (path: string) => resolve(dirname(file), path);
   checkChannels(shape, yaml, problems, parts.isCharset ?? (() => true));
+  const isFolder = parts.isFolder ?? (() => true);
+  for (const [index, path] of shape.mappings.entries()) {
+    if (isFolder(resolvePath(path))) continue;
+    problems.push(yaml.problemAt(['mappings', index], `There is no folder ${resolvePath(path)}.`));
+  }
   if (problems.length > 0) throw new ConfigError(inOrder(problems));
   // Last, since it may make a file, and a configuration with mistakes must leave nothing behind.
   const secret = secretOf(shape.secret, yaml, { resolvePath, env: parts.env, makeSecret: parts.makeSecret });
@@ -74,6 +81,7 @@ export async function loadConfiguration<Party extends z.ZodType>(
     targets: ends.targets,
     channels: ends.channels,
     warnings: findUnused(shape, yaml),
+    problemAt: (path, text) => yaml.problemAt(path, text),
   };
 }
 

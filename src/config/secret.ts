@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 export type SecretReference = { readonly env: string } | { readonly file: string; readonly create?: true | undefined };
 
@@ -11,8 +12,8 @@ export interface SecretSources {
 }
 
 /**
- * The secret's text; null where its file is still to be made by somebody who may. A file that may be made is, for its
- * owner alone.
+ * The secret's text; null where its file is still to be made by somebody who may. A file that may be made is, with its
+ * folder, for its owner alone.
  * @throws Error in words for people, without the secret
  */
 export function readSecret(reference: SecretReference, sources: SecretSources): string | null {
@@ -32,6 +33,7 @@ export function readSecret(reference: SecretReference, sources: SecretSources): 
   if (sources.makeSecret === null) return null;
   const made = sources.makeSecret();
   try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     writeFileSync(file, `${made}\n`, { mode: 0o600, flag: 'wx' });
   } catch (error) {
     throw new Error(`${file} cannot be made (${codeOf(error)})`);

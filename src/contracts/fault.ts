@@ -31,7 +31,12 @@ const row = (
  * @see HL7 v2.5.1 §2.9.2 (who answers what), table 0357 (ERR-3)
  */
 export const FAULTS = {
-  'not-hl7': row('message', '207', 'AR', 'The frame does not hold an HL7 v2 message: it does not start with MSH.'),
+  'not-hl7': row(
+    'message',
+    '207',
+    'AR',
+    'What came holds no HL7 v2 message: there is no usable MSH segment at its start.',
+  ),
   'frame-too-large': row('message', '207', 'AR', 'The message is larger than this listener accepts.'),
   'frame-incomplete': row('message', '207', 'AR', 'The frame ended before its message did.'),
   'charset-unknown': row('message', '103', 'AE', 'MSH-18 names a character set that is not supported.'),

@@ -17,14 +17,19 @@ export function isDraftName(name: string): boolean {
 /** A file that is written under a hidden name and appears under its own once it is whole and on disk. */
 export class Draft {
   readonly #path: string;
+  readonly #mode: number;
   #handle: FileHandle | null = null;
   /** Not written yet: many small pieces are one write. */
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
   #isEmpty = true;
 
-  /** `folder` must be on the file system where the file shall appear. */
-  constructor(folder: string) {
+  /**
+   * `folder` must be on the file system where the file shall appear. Unless told otherwise it is for its owner alone,
+   * for it may hold patient data.
+   */
+  constructor(folder: string, mode = 0o600) {
+    this.#mode = mode;
     drafts += 1;
     this.#path = join(folder, `${DRAFT_PREFIX}${process.pid}-${drafts}.part`);
   }
@@ -61,7 +66,7 @@ export class Draft {
   }
 
   async #write(): Promise<FileHandle> {
-    this.#handle ??= await open(this.#path, 'wx', 0o600);
+    this.#handle ??= await open(this.#path, 'wx', this.#mode);
     const bytes = Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.#pieceBytes = 0;

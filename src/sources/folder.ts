@@ -16,6 +16,8 @@ import { byAge, StableFileFinder, statOrNull } from './stable-files.ts';
 const GATHER_MS = 100;
 /** Files in a row without a final answer after which the rest waits too: it is not the file then. */
 const MAX_AGAIN_IN_A_ROW = 3;
+/** Answers and reasons hold no patient data, and their reader often has another account than the engine. */
+const OPEN_MODE = 0o644;
 
 const folderName = z.string().regex(/^[^/\\.][^/\\]*$/, 'the name of a folder inside `path`');
 
@@ -232,7 +234,11 @@ class FolderSource implements Source {
   async #answerFile(name: string): Promise<FileOutcome> {
     const { maxMessage, maxFile, readAhead } = this.#settings;
     const { processing } = this.#folders;
-    const drafts = { answers: new Draft(processing), refused: new Draft(processing), reasons: new Draft(processing) };
+    const drafts = {
+      answers: new Draft(processing, OPEN_MODE),
+      refused: new Draft(processing),
+      reasons: new Draft(processing, OPEN_MODE),
+    };
     try {
       const outcome = await takeMessages(join(processing, name), {
         intake: this.#intake as Intake,

@@ -14,7 +14,7 @@ import { createPools } from './pools.ts';
 const path = z.string().regex(/^\/[^\s?#]*$/);
 const config = z.strictObject({
   url: z
-    .url({ protocol: /^https$/ })
+    .url({ protocol: /^https$/, error: 'must be https, as in https://host.example', abort: true })
     .refine((url) => !/[?#]/.test(url), 'must have no query and no fragment')
     .describe('Base URL of the service, such as https://api.covidbevis.se.'),
   ca: z

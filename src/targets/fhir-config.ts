@@ -5,7 +5,7 @@ import { secretReference } from '../contracts/secret-reference.ts';
 
 /** Without TLS only to this machine, for a server somebody tries things on. */
 const httpsUrl = z
-  .url({ protocol: /^https?$/ })
+  .url({ protocol: /^https?$/, error: 'must be https, as in https://host.example', abort: true })
   .refine((url) => /^(https:|http:\/\/(localhost|127\.0\.0\.1|\[::1\])[:/])/i.test(`${url}/`), 'must be https')
   .refine((url) => !/[?#@]/.test(url), 'must have no query, no fragment and no credentials');
 

@@ -18,7 +18,15 @@ export interface KeyMaterial {
 }
 
 /** Why certificate files cannot be used; the text names no secret. */
-export class UnusableKey extends Error {}
+export class UnusableKey extends Error {
+  /** Which of the files is to blame. */
+  readonly part: 'certificate' | 'key' | 'pair';
+
+  constructor(why: string, part: UnusableKey['part'], cause?: unknown) {
+    super(why, { cause });
+    this.part = part;
+  }
+}
 
 /** Stands for the files' content: equal files, equal version. */
 export function versionOf(files: KeyFiles): string {
@@ -43,9 +51,9 @@ function readPem(files: Extract<KeyFiles, { cert: Uint8Array }>): KeyMaterial {
   const key = Buffer.from(files.key).toString('latin1');
   const chain = readChain(cert);
   const leaf = chain[0];
-  if (leaf === undefined) throw new UnusableKey('the certificate file holds no PEM certificate');
+  if (leaf === undefined) throw new UnusableKey('the certificate file holds no PEM certificate', 'certificate');
   if (!leaf.checkPrivateKey(readKey(key, files.passphrase))) {
-    throw new UnusableKey('the key does not belong to the certificate');
+    throw new UnusableKey('the key does not belong to the certificate', 'pair');
   }
   const passphrase = files.passphrase === null ? {} : { passphrase: files.passphrase };
   return {
@@ -62,13 +70,16 @@ function readChain(pem: string): X509Certificate[] {
     try {
       return new X509Certificate(block);
     } catch {
-      throw new UnusableKey('the certificate cannot be read');
+      throw new UnusableKey('the certificate cannot be read', 'certificate');
     }
   });
   chain.forEach((one, index) => {
     const issuer = chain[index + 1];
     if (issuer !== undefined && !one.checkIssued(issuer)) {
-      throw new UnusableKey('the certificates of the chain are not in order, the own one first and each issuer next');
+      throw new UnusableKey(
+        'the certificates of the chain are not in order, the own one first and each issuer next',
+        'certificate',
+      );
     }
   });
   return chain;
@@ -79,9 +90,11 @@ function readKey(pem: string, passphrase: string | null) {
     return createPrivateKey({ key: pem, ...(passphrase === null ? {} : { passphrase }) });
   } catch (error) {
     const encrypted = pem.includes('ENCRYPTED');
-    if (encrypted && passphrase === null) throw new UnusableKey('the key is encrypted and no passphrase is configured');
+    if (encrypted && passphrase === null) {
+      throw new UnusableKey('the key is encrypted and no passphrase is configured', 'key');
+    }
     const why = encrypted ? 'the key cannot be decrypted with the passphrase' : 'the key cannot be read';
-    throw new UnusableKey(why, { cause: error });
+    throw new UnusableKey(why, 'key', error);
   }
 }
 
@@ -89,7 +102,7 @@ function readPkcs12(container: Uint8Array, passphrase: string | null, version: s
   const pfx = Buffer.from(container);
   const tls = { pfx, ...(passphrase === null ? {} : { passphrase }) };
   const leaf = readLeaf(tls);
-  if (leaf === undefined) throw new UnusableKey('the PKCS#12 file holds no certificate with its key');
+  if (leaf === undefined) throw new UnusableKey('the PKCS#12 file holds no certificate with its key', 'certificate');
   return {
     credentials: { tls, version },
     leaf,
@@ -106,7 +119,7 @@ function readLeaf(tls: { pfx: Buffer; passphrase?: string }): X509Certificate | 
     socket = new TLSSocket(new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() }), { secureContext });
     return socket.getX509Certificate();
   } catch (error) {
-    throw new UnusableKey('the PKCS#12 file cannot be opened with the passphrase', { cause: error });
+    throw new UnusableKey('the PKCS#12 file cannot be opened with the passphrase', 'certificate', error);
   } finally {
     socket?.destroy();
   }

@@ -46,6 +46,8 @@ export interface PartiesHost {
   readFile(path: string): Uint8Array;
   /** An environment variable; null = not set. */
   readVariable(name: string): string | null;
+  /** Where the configuration names this file of a party, `sluss.yaml:12:5`, for the log; absent = nobody knows. */
+  locate?(party: string, file: string): string;
 }
 
 /** Parties that look after their certificate files. */
@@ -128,7 +130,7 @@ function refreshEntry(entry: Entry, host: PartiesHost): void {
   try {
     const files = readKeyFiles(entry.config, host);
     const version = versionOf(files);
-    if (version !== entry.judged) adopt(entry, judge(files, entry.party), now, host.log);
+    if (version !== entry.judged) adopt(entry, judge(files, entry), now, host.log);
     entry.judged = version;
     entry.problem = null;
   } catch (error) {
@@ -136,7 +138,7 @@ function refreshEntry(entry: Entry, host: PartiesHost): void {
     entry.problem = { file: error.file ?? fileOf(entry), why: error.message };
     entry.judged = '';
   }
-  announce(entry, now, host.log);
+  announce(entry, now, host);
 }
 
 /** Puts a certificate in force, unless its dates forbid it and another one serves. */
@@ -153,13 +155,15 @@ function adopt(entry: Entry, material: KeyMaterial, now: number, log: Log): void
 }
 
 /** Says loudly, and once, what is wrong with the files or with what serves. */
-function announce(entry: Entry, now: number, log: Log): void {
+function announce(entry: Entry, now: number, host: PartiesHost): void {
   const fault = faultOf(entry, now);
   const wrong = fault === null ? entry.problem : { file: fault.where ?? '', why: fault.detail ?? '' };
   const complaint = wrong === null ? null : `${wrong.file}: ${wrong.why}`;
   if (wrong !== null && complaint !== entry.complaint) {
     const event = fault === null ? 'certificate-renewal-refused' : 'certificate-unusable';
-    log.error(event, { party: entry.party.id, file: wrong.file, detail: wrong.why });
+    const where = host.locate?.(entry.party.id, wrong.file);
+    const place = where === undefined ? {} : { where };
+    host.log.error(event, { party: entry.party.id, file: wrong.file, detail: wrong.why, ...place });
   }
   entry.complaint = complaint;
 }
@@ -196,12 +200,12 @@ function readKeyFiles(config: PartyConfig['certificate'], host: PartiesHost): Ke
     : { cert: read(config.cert), key: read(config.key), passphrase: secret };
 }
 
-function judge(files: KeyFiles, party: Party): KeyMaterial {
+function judge(files: KeyFiles, { party, config }: Entry): KeyMaterial {
   let material: KeyMaterial;
   try {
     material = readKeyMaterial(files);
   } catch (error) {
-    if (error instanceof UnusableKey) throw new UnusableFile(error.message);
+    if (error instanceof UnusableKey) throw unusableFile(error, config);
     throw error;
   }
   const stated = organisationNumbersOf(material.leaf);
@@ -210,6 +214,12 @@ function judge(files: KeyFiles, party: Party): KeyMaterial {
     throw new UnusableFile(`the certificate is of organisationsnummer ${stated.join(' and ')}, not of the party's`);
   }
   return material;
+}
+
+function unusableFile(error: UnusableKey, config: PartyConfig['certificate']): UnusableFile {
+  if (!('key' in config) || error.part === 'certificate') return new UnusableFile(error.message);
+  if (error.part === 'key') return new UnusableFile(error.message, config.key);
+  return new UnusableFile(`the key in ${config.key} does not belong to the certificate in ${config.cert}`);
 }
 
 const isInForce = (material: KeyMaterial, now: number): boolean => now >= material.validFrom && now < material.validTo;

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Installation, install } from '../installation.ts';
@@ -37,7 +37,9 @@ describe('sluss check', () => {
     cpSync(join(home.folder, 'pki/klinik-syd.crt'), join(home.folder, 'pki/region-nord.crt'));
     const { code, err } = await check();
     expect(code).toBe(2);
-    expect(err).toMatch(/party region-nord: The care provider is stopped.*region-nord/);
+    expect(err).toMatch(
+      /sluss\.yaml:10:26 party region-nord: The care provider is stopped.*the key in pki\/region-nord\.key does not belong to the certificate in pki\/region-nord\.crt/,
+    );
     expect(err).not.toContain('party klinik-syd');
   });
 
@@ -46,6 +48,32 @@ describe('sluss check', () => {
     const { code, err } = await check();
     expect(code).toBe(2);
     expect(err).toMatch(/sluss\.yaml:\d+:\d+ .*se-covid-certificats.*did you mean "se-covid-certificates"/);
+  });
+
+  it('tells a folder of mappings that is missing where it is named', async () => {
+    home.configure((text) => text.replace(/^mappings:.*$/m, 'mappings: [./mapings]'));
+    for (const command of ['check', 'run']) {
+      const { code, err } = await runCommand([command, '-c', home.configFile]).done;
+      expect(code).toBe(2);
+      expect(err).toContain(`sluss.yaml:3:12 There is no folder ${join(home.folder, 'mapings')}.`);
+      expect(err).not.toContain('ENOENT');
+    }
+  });
+
+  it('runs the cases of mappings only where these have no mistakes', async () => {
+    const folder = join(home.folder, 'mappings');
+    cpSync(join(import.meta.dirname, '../../mappings'), folder, { recursive: true });
+    home.configure((text) => text.replace(/^mappings:.*$/m, 'mappings: [mappings]'));
+    const file = join(folder, 'messages/se-covid-certificates.yaml');
+    const wrong = readFileSync(file, 'utf8').replace(/^( +)expect: .*$/gm, '$1expect: { faults: [internal] }');
+    writeFileSync(file, wrong);
+    const cases = await check();
+    expect(cases.err).toMatch(/warning .*Case "/);
+    writeFileSync(file, `${wrong}\nsurprise: 1\n`);
+    const mistaken = await check();
+    expect(mistaken.code).toBe(2);
+    expect(mistaken.err).toContain('surprise');
+    expect(mistaken.err).not.toContain('Case "');
   });
 
   it('warns of what is allowed and probably not meant', async () => {

@@ -20,6 +20,7 @@ export function runCommand(
     complain: (line) => err.push(line),
     env,
     colours: false,
+    width: null,
     logTo: { write: (line) => out.push(line) },
     untilAskedToEnd: () =>
       new Promise((resolve) => {

@@ -58,7 +58,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function load(text: string, more: { env?: Record<string, string>; mayMake?: boolean } = {}) {
+function load(
+  text: string,
+  more: { env?: Record<string, string>; mayMake?: boolean; folders?: readonly string[] } = {},
+) {
   const file = join(folder, 'sluss.yaml');
   writeFileSync(file, text);
   return loadConfiguration({
@@ -74,6 +77,7 @@ function load(text: string, more: { env?: Record<string, string>; mayMake?: bool
       throw new Error('no such module');
     },
     isCharset: (name) => name === '8859/1',
+    isFolder: (path) => more.folders?.includes(path) ?? true,
     makeSecret: (more.mayMake ?? true) ? () => 'm'.repeat(43) : null,
   });
 }
@@ -137,7 +141,7 @@ describe('a configuration that is right', () => {
       acknowledge: 'settled',
       answerWithinMs: 5_000,
       ackDialect: { codes: { AE: 'AR' }, err: 'old', msa3: false },
-      returnTo: { target: 'covid' },
+      returnTo: 'covid',
     });
     expect((await load(GOOD)).channels[0]).toMatchObject({
       answerWithinMs: 30_000,
@@ -311,6 +315,20 @@ describe('a mistake', () => {
   });
 });
 
+describe('a folder of mappings', () => {
+  it('that is missing is told where it is named, and nothing is made', async () => {
+    const text = GOOD.replace('[../mappings]', '[maps, ./mapings]').replace(
+      '{ env: SLUSS_SECRET }',
+      '{ file: ./secret, create: true }',
+    );
+    const failure = await load(text, { folders: [join(folder, 'maps')] }).catch((error: unknown) => error);
+    expect((failure as ConfigError).message).toBe(
+      `${join(folder, 'sluss.yaml')}:4:18 There is no folder ${join(folder, 'mapings')}.`,
+    );
+    expect(() => readFileSync(join(folder, 'secret'))).toThrow('ENOENT');
+  });
+});
+
 describe('the installation’s secret', () => {
   const withFile = GOOD.replace('{ env: SLUSS_SECRET }', '{ file: ./secret, create: true }');
 
@@ -327,6 +345,12 @@ describe('the installation’s secret', () => {
     expect(Buffer.from(first.secret).toString()).toBe('m'.repeat(43));
     writeFileSync(file, `${'y'.repeat(40)}\n`);
     expect(Buffer.from((await load(withFile)).secret).toString()).toBe('y'.repeat(40));
+  });
+
+  it('is made with its folder, which nobody else may enter', async () => {
+    await load(withFile.replace('./secret', './data/more/secret'));
+    expect(statSync(join(folder, 'data/more/secret')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(folder, 'data')).mode & 0o777).toBe(0o700);
   });
 
   it('is not made by who only looks, nor where there are mistakes', async () => {

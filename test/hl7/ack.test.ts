@@ -109,8 +109,8 @@ describe('buildAck', () => {
   it('answers junk with a plain header and an empty control id', () => {
     expect(ack(null, { code: 'AR', faults: [fault('not-hl7', null)] })).toBe(
       'MSH|^~\\&|||||20210601101502+0000||ACK|S1|P|2.5.1\r' +
-        'MSA|AR||The frame does not hold an HL7 v2 message: it does not start with MSH.\r' +
-        'ERR|||207^Application internal error^HL70357|E|not-hl7^^L|||The frame does not hold an HL7 v2 message: it does not start with MSH.\r',
+        'MSA|AR||What came holds no HL7 v2 message: there is no usable MSH segment at its start.\r' +
+        'ERR|||207^Application internal error^HL70357|E|not-hl7^^L|||What came holds no HL7 v2 message: there is no usable MSH segment at its start.\r',
     );
   });
 

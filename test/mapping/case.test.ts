@@ -35,7 +35,7 @@ describe('a case', () => {
     [
       'is no message',
       '  - { name: n, message: hello, expect: {} }\n',
-      'm.yaml:10:25 Case "n": The frame does not hold an HL7 v2 message: it does not start with MSH.',
+      'm.yaml:10:25 Case "n": What came holds no HL7 v2 message: there is no usable MSH segment at its start.',
     ],
     [
       'is of another type',

@@ -6,6 +6,7 @@ import {
   readFile,
   rename,
   rm,
+  stat,
   symlink,
   utimes,
   writeFile,
@@ -221,6 +222,17 @@ describe('a file of several messages', () => {
     );
   });
 
+  it('gets answers and reasons that any account may read, and refused messages that none but its own may', async () => {
+    const { host } = await watch({}, picky());
+    await drop('b.hl7', oru('1') + oru('B2'));
+    await host.logged('file-done');
+    const mode = async (...path: string[]) => (await stat(join(folder, 'in', ...path))).mode & 0o777;
+    const mask = process.umask();
+    expect(await mode('done', 'b.hl7.ack')).toBe(0o644 & ~mask);
+    expect(await mode('failed', 'b.hl7.reasons.txt')).toBe(0o644 & ~mask);
+    expect(await mode('failed', 'b.hl7')).toBe(0o600);
+  });
+
   it('is answered with a batch where the messages come bare', async () => {
     const { host } = await watch();
     await drop('b.hl7', `${oru('1')}\n${oru('2')}`);
@@ -284,7 +296,9 @@ describe('a file that is no HL7', () => {
     await host.logged('file-done');
     expect(fake.calls.map((call) => call.text)).toEqual([text]);
     expect((await files()).failed).toEqual(['a.txt', 'a.txt.ack', 'a.txt.reasons.txt']);
-    expect(await read('failed', 'a.txt.reasons.txt')).toMatch(/^message 1: AR: .* does not start with MSH\.\n/);
+    expect(await read('failed', 'a.txt.reasons.txt')).toMatch(
+      /^message 1: AR: .* no usable MSH segment at its start\.\n/,
+    );
   });
 
   it('is not handed over beyond its first bytes where it is large', async () => {

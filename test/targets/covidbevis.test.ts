@@ -323,6 +323,7 @@ describe('covidbevis target', () => {
   it('takes only https addresses and known keys', () => {
     const { config } = covidbevisTarget;
     expect(config.safeParse({ url: 'http://localhost' }).success).toBe(false);
+    expect(config.safeParse({ url: 'http://localhost' }).error?.issues[0]?.message).toContain('must be https');
     expect(config.safeParse({ url: 'https://localhost?x=1' }).success).toBe(false);
     expect(config.safeParse({ url: 'https://localhost', colour: 'red' }).success).toBe(false);
     expect(config.parse({ url: 'https://localhost' }).paths.recovery).toBe('/recovery');

@@ -96,12 +96,12 @@ describe('parties', () => {
       'n.cert',
       'the certificate cannot be read',
     ],
-    ['junk as key', () => files.set('n.key', 'junk'), 'n.cert', 'the key cannot be read'],
+    ['junk as key', () => files.set('n.key', 'junk'), 'n.key', 'the key cannot be read'],
     [
       'the key of another certificate',
       async () => files.set('n.key', (await authority.issueServer({ names: ['x'] })).key),
       'n.cert',
-      'the key does not belong to the certificate',
+      'the key in n.key does not belong to the certificate in n.cert',
     ],
     [
       'another organisation’s certificate',
@@ -137,6 +137,13 @@ describe('parties', () => {
       { level: 'error', event: 'certificate-unusable', fields: { file: where, detail } },
     ]);
     expect(FAULTS['party-stopped'].pauses).toBe('party');
+  });
+
+  it('logs where the configuration names the file that is to blame', async () => {
+    await putNorth();
+    files.delete('n.key');
+    createParties({ north: north() }, { ...host(), locate: (party, file) => `c.yaml:1:2 ${party} ${file}` });
+    expect(log.lines).toMatchObject([{ fields: { file: 'n.key', where: 'c.yaml:1:2 north n.key' } }]);
   });
 
   it('stops one party and lets the others run', async () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Subject } from './subject.ts';
+import type { FaultyOperation } from './fault-orders.ts';
 import type { Submitting } from './submission.ts';
 
 /** One request that was accepted, whether or not its answer reached the caller. */
@@ -35,6 +36,14 @@ export interface Refusal {
   readonly message: string;
 }
 
+/** A request as it comes in, for whoever looks on. */
+export type Seen =
+  | { readonly kind: 'accepted'; readonly entry: LedgerEntry }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'pinged'; readonly organisation: string }
+  /** A fault on order closed the connection; it stands in no ledger. */
+  | { readonly kind: 'dropped'; readonly organisation: string; readonly operation: FaultyOperation };
+
 /** What the stand-in has seen; order of arrival is the order of `sequence`. */
 export interface Ledger {
   entries(): readonly LedgerEntry[];
@@ -60,8 +69,11 @@ export interface OpenLedger extends Ledger {
   refuse(refusal: Refusal): void;
 }
 
-/** @param sites names by organisationsnummer that may only be stated under that organisation. */
-export function createLedger(sites: ReadonlyMap<string, string>): OpenLedger {
+/**
+ * @param sites names by organisationsnummer that may only be stated under that organisation.
+ * @param watch is told of each row as it is entered; must not throw.
+ */
+export function createLedger(sites: ReadonlyMap<string, string>, watch: (seen: Seen) => void = () => {}): OpenLedger {
   const entries: LedgerEntry[] = [];
   const refusals: Refusal[] = [];
   let waiting: { count: number; done: () => void }[] = [];
@@ -70,10 +82,14 @@ export function createLedger(sites: ReadonlyMap<string, string>): OpenLedger {
     nextSequence: () => ++sequence,
     accept(entry) {
       entries.push(entry);
+      watch({ kind: 'accepted', entry });
       for (const one of waiting) if (entries.length >= one.count) one.done();
       waiting = waiting.filter((one) => entries.length < one.count);
     },
-    refuse: (refusal) => void refusals.push(refusal),
+    refuse(refusal) {
+      refusals.push(refusal);
+      watch({ kind: 'refused', refusal });
+    },
     entries: () => entries,
     refusals: () => refusals,
     countsByIdentifier() {

@@ -16,7 +16,7 @@ import {
   type Misbehaviour,
 } from './fault-orders.ts';
 import { createIssuer, ISSUER_ASSUMPTIONS, type IssuerAssumptions, makeUvci } from './issuer.ts';
-import { createLedger, hashPerson, type Ledger } from './ledger.ts';
+import { createLedger, hashPerson, type Ledger, type Seen } from './ledger.ts';
 import { Refused, writeRefusal } from './refused.ts';
 import { readSubmission, type Submitting } from './submission.ts';
 
@@ -53,6 +53,8 @@ export interface CovidbevisOptions {
   /** Seed of faults with a probability; absent = 1. */
   readonly seed?: number;
   readonly assumptions?: Partial<IssuerAssumptions>;
+  /** Told of each request as it comes; must not throw. */
+  readonly watch?: (seen: Seen) => void;
   readonly minVersion?: SecureVersion;
   readonly maxVersion?: SecureVersion;
 }
@@ -94,7 +96,8 @@ export function createCovidbevisStandIn(options: CovidbevisOptions): CovidbevisS
   const sites = options.organisations.flatMap((one) =>
     (one.sites ?? []).map((site) => [site, one.organisationNumber] as const),
   );
-  const ledger = createLedger(new Map(sites));
+  const watch = options.watch ?? (() => {});
+  const ledger = createLedger(new Map(sites), watch);
   const faults = createFaultOrders(options.seed ?? 1, options.faults ?? []);
   const issuer = createIssuer(options.answer ?? 'full', { ...ISSUER_ASSUMPTIONS, ...options.assumptions });
   const devices = options.devices ? new Set(options.devices) : null;
@@ -146,7 +149,10 @@ export function createCovidbevisStandIn(options: CovidbevisOptions): CovidbevisS
         throw new Refused(405, `Request method is not supported`, { allow: route.method });
       }
       const fault = faults.take(organisation, route.operation);
-      if (fault?.kind === 'drop') return void request.socket.destroy();
+      if (fault?.kind === 'drop') {
+        watch({ kind: 'dropped', organisation: known.organisationNumber, operation: route.operation });
+        return void request.socket.destroy();
+      }
       if (fault?.kind === 'delay') await new Promise<void>((done) => clock.wakeAt(clock.now() + fault.delayMs, done));
       if (fault?.kind === 'status') {
         throw new Refused(fault.status, fault.message ?? 'Ordered failure', fault.headers ?? {});
@@ -155,7 +161,10 @@ export function createCovidbevisStandIn(options: CovidbevisOptions): CovidbevisS
       if (route.operation === 'recovery' && !known.recovery) {
         throw new Refused(403, 'The organisation has no agreement for recovery certificates');
       }
-      if (route.operation === 'ping') return writeAnswer(response, PING, fault);
+      if (route.operation === 'ping') {
+        watch({ kind: 'pinged', organisation: known.organisationNumber });
+        return writeAnswer(response, PING, fault);
+      }
       writeAnswer(response, await submit(request, known, route.operation, sequence, fault), fault);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;

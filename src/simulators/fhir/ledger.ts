@@ -38,6 +38,13 @@ interface RequestEntry {
   readonly answered: boolean;
 }
 
+/** A request or a write as it comes in, for whoever looks on. */
+export type Seen =
+  | { readonly kind: 'request'; readonly entry: RequestEntry }
+  | { readonly kind: 'write'; readonly entry: WriteEntry }
+  /** A fault on order closed the connection; it stands in no ledger. */
+  | { readonly kind: 'dropped'; readonly organisation: string | null; readonly method: string; readonly path: string };
+
 /** What the server has seen, in order of processing. */
 export interface Ledger {
   writes(): readonly WriteEntry[];
@@ -57,9 +64,13 @@ export interface OpenLedger extends Ledger {
   enterRequest(entry: RequestEntry): void;
 }
 
-/** @param living type and identifiers (`system|value`) of every living resource. */
+/**
+ * @param living type and identifiers (`system|value`) of every living resource.
+ * @param watch is told of each row as it is entered; must not throw.
+ */
 export function createLedger(
   living: () => Iterable<readonly [type: string, identifiers: readonly string[]]>,
+  watch: (seen: Seen) => void = () => {},
 ): OpenLedger {
   const writes: WriteEntry[] = [];
   const requests: RequestEntry[] = [];
@@ -67,9 +78,13 @@ export function createLedger(
   let sequence = 0;
   return {
     nextSequence: () => ++sequence,
-    enterWrite: (entry) => void writes.push(entry),
+    enterWrite(entry) {
+      writes.push(entry);
+      watch({ kind: 'write', entry });
+    },
     enterRequest(entry) {
       requests.push(entry);
+      watch({ kind: 'request', entry });
       for (const one of waiting) if (requests.length >= one.count) one.done();
       waiting = waiting.filter((one) => requests.length < one.count);
     },

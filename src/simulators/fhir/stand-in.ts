@@ -6,7 +6,7 @@ import type { Clock } from '../../contracts/clock.ts';
 import { readCaller } from '../covidbevis/caller.ts';
 import { answerFhir, type HttpAnswer } from './exchange.ts';
 import { createFaultOrders, type FaultOrder, type FaultOrders, type Misbehaviour } from './fault-orders.ts';
-import { createLedger, type Ledger } from './ledger.ts';
+import { createLedger, type Ledger, type Seen } from './ledger.ts';
 import { type Json, makeOutcome, Refused, refuse } from './outcome.ts';
 import { createStore, identifiersOf } from './store.ts';
 import { createTokenEndpoint, type Grant, type KnownClient, type TokenEndpoint } from './token-endpoint.ts';
@@ -24,6 +24,8 @@ export interface FhirServerOptions {
   /** Larger bodies get 413; absent = 32 MiB. */
   readonly maxBodyBytes?: number;
   readonly faults?: readonly FaultOrder[];
+  /** Told of each request and write as it comes; must not throw. */
+  readonly watch?: (seen: Seen) => void;
   /** For faults with a probability; absent = they always strike. */
   readonly random?: () => number;
 }
@@ -62,8 +64,10 @@ const KEPT_HEADERS = ['prefer', 'if-none-exist', 'if-match', 'content-type', 'ac
 export function createFhirServer(options: FhirServerOptions): FhirServer {
   const { clock } = options;
   const store = createStore(clock);
-  const ledger = createLedger(() =>
-    store.types().flatMap((type) => store.living(type).map((one) => [type, namesOf(one)] as const)),
+  const watch = options.watch ?? (() => {});
+  const ledger = createLedger(
+    () => store.types().flatMap((type) => store.living(type).map((one) => [type, namesOf(one)] as const)),
+    watch,
   );
   const faults = createFaultOrders(options.random ?? (() => 0), options.faults ?? []);
   const clients = options.oauth?.clients ?? [];
@@ -101,7 +105,10 @@ export function createFhirServer(options: FhirServerOptions): FhirServer {
     const found = bearer === null ? null : (tokens?.look(bearer) ?? null);
     const grant = found === 'expired' ? null : found;
     const fault = faults.take({ place, method, callers: [organisation ?? [], grant?.clientId ?? []].flat() });
-    if (fault?.kind === 'drop') return void request.socket.destroy();
+    if (fault?.kind === 'drop') {
+      watch({ kind: 'dropped', organisation, method, path });
+      return void request.socket.destroy();
+    }
     if (fault?.kind === 'delay') await new Promise<void>((done) => clock.wakeAt(clock.now() + fault.delayMs, done));
 
     let answer: HttpAnswer;
