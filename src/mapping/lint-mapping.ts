@@ -116,9 +116,9 @@ function lintReasons({ keys }: Layered, scope: LintScope): Map<string, YamlNode>
         if (when === undefined) continue;
         const text = when.text().trim();
         const other = reasons.get(text);
-        if (end !== null) scope.findings.error(when, `This is never reached: ${end.where} always holds`);
+        if (end !== null) scope.findings.warn(when, `This is never reached: ${end.where} always holds`);
         else if (other !== undefined)
-          scope.findings.error(when, `This is never reached: ${other.where} asks the same before it`);
+          scope.findings.warn(when, `This is never reached: ${other.where} asks the same before it`);
         if (lintCondition(when, scope) === true) end ??= when;
         if (other === undefined) reasons.set(text, when);
       }
@@ -138,7 +138,7 @@ function lintDelivery(node: YamlNode, reasons: ReadonlyMap<string, YamlNode>, sc
     lintCondition(when, scope);
     const reason = reasons.get(when.text().trim());
     if (reason !== undefined)
-      scope.findings.error(when, `This is never reached: ${reason.where} leaves the result out when it holds`);
+      scope.findings.warn(when, `This is never reached: ${reason.where} leaves the result out when it holds`);
   }
   for (const schedule of [get('notBefore'), get('notAfter')]) {
     const after = schedule?.entries().get('after')?.value;

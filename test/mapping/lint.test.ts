@@ -272,11 +272,11 @@ describe('in a mapping', () => {
     ],
     [
       'skip: [{ when: 1 == 1, reason: r }, { when: valued(OBX-5), reason: s }]',
-      'error m.yaml:2:45 This is never reached: m.yaml:2:16 always holds',
+      'warning m.yaml:2:45 This is never reached: m.yaml:2:16 always holds',
     ],
     [
       'skip: [{ when: valued(OBX-5), reason: r }, { when: valued(OBX-5), reason: s }]',
-      'error m.yaml:2:52 This is never reached: m.yaml:2:16 asks the same before it',
+      'warning m.yaml:2:52 This is never reached: m.yaml:2:16 asks the same before it',
     ],
     ['skip: [{ when: OBX-99 == "x", reason: r }]', 'error m.yaml:2:16 OBX has no field 99 (OBX has fields 1 to 33)'],
     ['let:\n  kind: { from: OBX-3 }', 'warning m.yaml:3:3 Nothing asks for the let "kind"'],
@@ -300,7 +300,10 @@ describe('in a mapping', () => {
   });
 
   it.each<[string, string]>([
-    ['when: OBX-11 == "F"', 'error m.yaml:9:11 This is never reached: m.yaml:2:16 leaves the result out when it holds'],
+    [
+      'when: OBX-11 == "F"',
+      'warning m.yaml:9:11 This is never reached: m.yaml:2:16 leaves the result out when it holds',
+    ],
     ['when: 1 > 2', 'error m.yaml:9:11 This is always false: it asks nothing of the message (leave when: out, or ask)'],
     ['notBefore: { after: OBX-90, days: 1 }', 'error m.yaml:9:25 OBX has no field 90 (OBX has fields 1 to 33)'],
   ])('a delivery with %s', (line, finding) => {
