@@ -1,10 +1,10 @@
 import type { z } from 'zod';
+import { closestName } from '../contracts/closest-name.ts';
 import type { SourcePlugin, TargetPlugin } from '../contracts/plugin.ts';
 import type { AckDialect } from '../contracts/source.ts';
 import type { AnyPlugin, ChannelConfiguration, ConfigProblem, TargetConfiguration } from './configuration.ts';
 import { issuesToProblems } from './issue.ts';
 import { type channel, type target, targetLimits } from './schema.ts';
-import { suggest } from './suggest.ts';
 import type { YamlFile } from './yaml-file.ts';
 
 /** Keys of a target that the engine reads itself. */
@@ -89,7 +89,7 @@ function checkAgainstPlugin(parts: {
   const plugin = plugins.find((one) => one.kind === kind && one.name === named);
   if (plugin === undefined) {
     const known = plugins.filter((one) => one.kind === kind).map((one) => one.name);
-    const meant = suggest(named, known);
+    const meant = closestName(named, known);
     const hint = meant === null ? `There are ${known.join(', ')}.` : `Did you mean “${meant}”?`;
     problems.push(yaml.problemAt([...path, 'kind'], `There is no ${kind} of kind “${named}”. ${hint}`));
     return null;

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
+import { closestName } from '../contracts/closest-name.ts';
 import type { ConfigProblem } from './configuration.ts';
-import { keysAt, suggest } from './suggest.ts';
+import { keysAt } from './keys-at.ts';
 import type { YamlFile } from './yaml-file.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -68,7 +69,7 @@ function unknownKeys(at: readonly PropertyKey[], keys: readonly string[], checke
   const known = [...keysAt(schema, at), ...(at.length === 0 ? alsoKnown : [])];
   return keys.map((key) => {
     const path = [...prefix, ...at];
-    const meant = suggest(key, known);
+    const meant = closestName(key, known);
     if (meant !== null) checked.meant.add([...path, meant].join('.'));
     const hint = meant === null ? ` Known here: ${known.join(', ')}.` : ` Did you mean “${meant}”?`;
     return yaml.problemAtKey(path, key, `Unknown key “${[...path, key].join('.')}”.${known.length > 0 ? hint : ''}`);

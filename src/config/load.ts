@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
+import { closestName } from '../contracts/closest-name.ts';
 import { type AnyPlugin, ConfigError, type ConfigProblem, type Configuration } from './configuration.ts';
 import { ENGINE_KEYS, looseShape, readEnds } from './ends.ts';
 import { issuesToProblems } from './issue.ts';
 import { checkPlugin } from './plugin-check.ts';
 import { configurationSchema } from './schema.ts';
 import { codeOf, readSecret, type SecretReference, type SecretSources } from './secret.ts';
-import { suggest } from './suggest.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
 /** Environment variables by name. */
@@ -130,7 +130,7 @@ function checkChannels(shape: Shape, yaml: YamlFile, problems: ConfigProblem[], 
   for (const [name, channel] of Object.entries(shape.channels)) {
     for (const [index, party] of channel.parties.entries()) {
       if (known.includes(party)) continue;
-      const meant = suggest(party, known);
+      const meant = closestName(party, known);
       const hint = meant === null ? '' : ` Did you mean “${meant}”?`;
       problems.push(yaml.problemAt(['channels', name, 'parties', index], `There is no party “${party}”.${hint}`));
     }
@@ -141,7 +141,7 @@ function checkChannels(shape: Shape, yaml: YamlFile, problems: ConfigProblem[], 
       problems.push(yaml.problemAt(['channels', name, 'charset', key], text));
     }
     if (channel.return !== undefined && !Object.hasOwn(shape.targets, channel.return)) {
-      const meant = suggest(channel.return, Object.keys(shape.targets));
+      const meant = closestName(channel.return, Object.keys(shape.targets));
       const hint = meant === null ? '' : ` Did you mean “${meant}”?`;
       problems.push(yaml.problemAt(['channels', name, 'return'], `There is no target “${channel.return}”.${hint}`));
     }

@@ -1,5 +1,5 @@
 import type { AnyPlugin } from './configuration.ts';
-import { keysAt } from './suggest.ts';
+import { keysAt } from './keys-at.ts';
 
 const NAME = /^[a-z][a-z0-9-]*$/;
 

@@ -2,6 +2,7 @@
  * mapping/ turns YAML files into a compiled mapper: tables, conditions, conversions, trail, checks. It must never know
  * the journal or the engine, and touches the disk in its loader only.
  */
+import { closestName } from '../contracts/closest-name.ts';
 
 /** Something wrong with a mapping file, for the person who edits it. Lines and columns count from 1. */
 export interface Problem {
@@ -32,30 +33,8 @@ export class ProblemError extends Error {
 
 /** `did you mean "x"?` for the closest of some names, or null where none is close. */
 export function suggest(name: string, known: Iterable<string>): string | null {
-  let best: string | null = null;
-  // Of a short name nearly every other short name is two letters away.
-  let bestDistance = (name.length < 4 ? 1 : Math.max(2, Math.floor(name.length / 3))) + 1;
-  for (const candidate of known) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best === null ? null : `did you mean "${best}"?`;
-}
-
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const change = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(change, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
+  const meant = closestName(name, known);
+  return meant === null ? null : `did you mean "${meant}"?`;
 }
 
 /** Runs a part of the compiler; its problem is noted and `without` stands in for what it would have made. */
