@@ -40,6 +40,8 @@ export interface TargetConfiguration {
 
 export interface TargetLimitsConfiguration {
   readonly concurrency: number;
+  /** Attempts that may begin in any span of `perMs`; null = no limit. */
+  readonly rate: { readonly count: number; readonly perMs: number } | null;
   readonly timeoutMs: number;
   readonly retry: { readonly minMs: number; readonly maxMs: number };
   readonly giveUp: { readonly afterFailures: number; readonly afterMs: number };

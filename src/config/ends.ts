@@ -32,9 +32,10 @@ export function readEnds(shape: Ends, yaml: YamlFile, plugins: readonly AnyPlugi
   for (const [name, value] of Object.entries(shape.targets)) {
     const found = check('target', value, ['targets', name], ENGINE_KEYS);
     if (found === null) continue;
-    const { concurrency, timeout, retry, giveUpAfter, giveUpFailures, breaker, pauseProbe } = value;
+    const { concurrency, rate, timeout, retry, giveUpAfter, giveUpFailures, breaker, pauseProbe } = value;
     const limits = {
       concurrency,
+      rate: rate ?? null,
       timeoutMs: timeout,
       retry: { minMs: retry?.min, maxMs: retry?.max },
       giveUp: { afterFailures: giveUpFailures, afterMs: giveUpAfter },

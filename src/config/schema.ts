@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { byteSize } from '../contracts/byte-size.ts';
 import { duration, durationOrZero } from '../contracts/duration.ts';
 import type { AckCode } from '../contracts/source.ts';
+import { rate } from './rate.ts';
 
 /** Names stand in logs, metrics and URLs. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
@@ -26,6 +27,7 @@ const ACK_CODES = ['AA', 'AE', 'AR', 'CA', 'CE', 'CR'] as const satisfies readon
 /** What every target understands, whatever its kind. */
 export const targetLimits = z.object({
   concurrency: z.int().min(1).max(256).default(8).describe('Attempts at the same time for one party.'),
+  rate: rate('Attempts that may begin in any such span for one party, however many wait; absent = no limit.'),
   timeout: duration(
     'Longest time one attempt may take, from connecting to the last byte of the answer; then it is aborted.',
     '60s',

@@ -80,13 +80,15 @@ export function createDispatcher(parts: {
   function sleepUntil(times: number[], askedAt: number) {
     const probeAt = gates.nextProbeAt();
     if (probeAt !== null && probeAt > askedAt) times.push(probeAt);
+    const roomAt = gates.nextRoomAt(clock.now());
+    if (roomAt !== null) times.push(roomAt);
     if (gates.isPaused()) times.push(askedAt + RENEWAL_CHECK_MS);
     callOffTimer();
     callOffTimer = times.length === 0 ? () => {} : clock.wakeAt(Math.min(...times), wake);
   }
 
   function begin(delivery: Delivery) {
-    gates.entered(delivery);
+    gates.entered(delivery, clock.now());
     const attempt = seeThrough(delivery).finally(() => {
       underWay.delete(attempt);
       wake();

@@ -2,11 +2,12 @@ import type { FaultRecord } from '../contracts/fault.ts';
 import type { Slot } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import { faultFields } from './log-fields.ts';
+import { createRate, type Rate } from './rate.ts';
 import type { TargetPlace } from './settings.ts';
 import type { Standing } from './verdict.ts';
 
 /**
- * Who may be sent to now. For each (target, party) a gate counts what is in flight and closes for two reasons: a
+ * Who may be sent to now. For each (target, party) a gate counts what is in flight and how much has begun, and closes for two reasons: a
  * *pause*, because the receiver or the certificate's state says so (a party as a whole, or one operation of it), and a
  * *breaker*, because several different deliveries failed in a row. A closed gate lets one delivery through from time to
  * time; how that one ends opens the gate or keeps it closed. One log line when a gate closes, one when it opens.
@@ -14,11 +15,13 @@ import type { Standing } from './verdict.ts';
 export interface Gates {
   /** Room for claims, at most one entry a (target, party) and call; `probes` are to be claimed each on its own. */
   slots(now: number): { readonly open: Slot[]; readonly probes: Slot[] };
-  entered(attempt: GateAttempt): void;
+  entered(attempt: GateAttempt, now: number): void;
   /** An attempt ended; `standing` is what it says about the receiver. */
   left(attempt: GateAttempt, standing: Standing, fault: FaultRecord | null, now: number): void;
   /** When the next closed gate may be tried; null = none is closed. */
   nextProbeAt(): number | null;
+  /** When the rate of an open gate lets the next attempt begin; null = no rate holds one back. */
+  nextRoomAt(now: number): number | null;
   /** Lets paused parties whose certificate was renewed be tried at once. True = one was. */
   noticeRenewals(now: number): boolean;
   isPaused(): boolean;
@@ -43,6 +46,7 @@ interface Gate {
   readonly party: string;
   /** Operation by id of the deliveries under way. */
   readonly inFlight: Map<number, string>;
+  readonly rate: Rate | null;
   pause: Closure | null;
   breaker: Closure | null;
   readonly operations: Map<string, Closure>;
@@ -65,6 +69,7 @@ export function createGates(parts: {
         place,
         party,
         inFlight: new Map(),
+        rate: place.limits.rate === null ? null : createRate(place.limits.rate),
         pause: null,
         breaker: null,
         operations: new Map(),
@@ -110,8 +115,10 @@ export function createGates(parts: {
       for (const gate of gates.values()) addSlots(gate, now, slots);
       return slots;
     },
-    entered(attempt) {
-      gateOf(attempt.target, attempt.party)?.inFlight.set(attempt.id, attempt.operation);
+    entered(attempt, now) {
+      const gate = gateOf(attempt.target, attempt.party);
+      gate?.inFlight.set(attempt.id, attempt.operation);
+      gate?.rate?.started(now);
     },
     left(attempt, standing, fault, now) {
       const gate = gateOf(attempt.target, attempt.party);
@@ -149,6 +156,10 @@ export function createGates(parts: {
       const times = [...gates.values()].flatMap((gate) => closures(gate).map((closure) => closure.probeAt));
       return times.length === 0 ? null : Math.min(...times);
     },
+    nextRoomAt(now) {
+      const times = [...gates.values()].map((gate) => gate.rate?.freeAt(now) ?? null).filter((at) => at !== null);
+      return times.length === 0 ? null : Math.min(...times);
+    },
     noticeRenewals(now) {
       let noticed = false;
       for (const gate of gates.values()) {
@@ -169,6 +180,8 @@ export function createGates(parts: {
 
 function addSlots(gate: Gate, now: number, slots: { open: Slot[]; probes: Slot[] }) {
   const { place, party, inFlight } = gate;
+  const unhurried = gate.rate?.free(now) ?? Number.POSITIVE_INFINITY;
+  if (unhurried === 0) return;
   const paused = [...gate.operations.keys()];
   const slot = (free: number, without: readonly string[]): Slot => ({ target: place.name, party, free, without });
   const whole = [gate.pause, gate.breaker].filter((closure) => closure !== null);
@@ -177,7 +190,7 @@ function addSlots(gate: Gate, now: number, slots: { open: Slot[]; probes: Slot[]
     if (inFlight.size === 0 && whole.every((closure) => closure.probeAt <= now)) slots.probes.push(slot(1, paused));
     return;
   }
-  let free = place.limits.concurrency - inFlight.size;
+  let free = Math.min(place.limits.concurrency - inFlight.size, unhurried);
   const busy = new Set(inFlight.values());
   const due = paused.find((name) => (gate.operations.get(name)?.probeAt ?? 0) <= now && !busy.has(name));
   if (due !== undefined && free > 0) {

@@ -38,6 +38,8 @@ export interface TargetPlace {
 export interface TargetLimits {
   /** Attempts at the same time for one party. */
   readonly concurrency: number;
+  /** Attempts that may begin in a span for one party; null = no limit. */
+  readonly rate: RateLimit | null;
   /** After this long an attempt is aborted. */
   readonly timeoutMs: number;
   readonly retry: RetryLimits;
@@ -48,6 +50,12 @@ export interface TargetLimits {
   readonly breakerProbeMs: number;
   /** While a party or an operation is paused, one delivery is tried this often. */
   readonly pauseProbeMs: number;
+}
+
+/** At most `count` starts in any `perMs`. */
+export interface RateLimit {
+  readonly count: number;
+  readonly perMs: number;
 }
 
 export interface RetryLimits {
@@ -64,6 +72,7 @@ export interface GiveUpLimits {
 
 export const TARGET_LIMITS: TargetLimits = {
   concurrency: 8,
+  rate: null,
   timeoutMs: 60_000,
   retry: { minMs: 1_000, maxMs: 15 * 60_000 },
   giveUp: { afterFailures: 5, afterMs: 24 * 3_600_000 },

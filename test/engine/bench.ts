@@ -128,6 +128,8 @@ export interface BenchOptions {
   readonly inDoubt?: 'repeat' | 'hold';
   /** More of the channel. */
   readonly channel?: Partial<Channel>;
+  /** Whether there is a second channel, `other`, with the same settings. */
+  readonly second?: boolean;
   /** Stands between the engine and the real journal. */
   readonly wrap?: (journal: Journal) => Journal;
 }
@@ -145,28 +147,33 @@ export async function setUpBench(options: BenchOptions = {}) {
   const opened: Journal[] = [];
 
   /** An engine on the journal file as it is. */
-  async function build(): Promise<{ engine: Engine; source: ScriptedSource; journal: Journal }> {
+  async function build(): Promise<{
+    engine: Engine;
+    source: ScriptedSource;
+    other: ScriptedSource;
+    journal: Journal;
+  }> {
     const real = await openSqliteJournal({ path: join(folder, 'journal.db'), now: clock.now(), log });
     opened.push(real);
     const journal = options.wrap?.(real) ?? real;
     const source = createScriptedSource();
+    const other = createScriptedSource();
+    const channel: Channel = {
+      name: 'lab',
+      source,
+      parties: ['nord'],
+      charset: { default: null, force: null },
+      acknowledge: 'taken',
+      answerWithinMs: 30_000,
+      dialect: STANDARD_DIALECT,
+      returnTo: null,
+      ...options.channel,
+    };
     const engine = createEngine({
       version: '1.2.3',
       journal,
       mapper,
-      channels: [
-        {
-          name: 'lab',
-          source,
-          parties: ['nord'],
-          charset: { default: null, force: null },
-          acknowledge: 'taken',
-          answerWithinMs: 30_000,
-          dialect: STANDARD_DIALECT,
-          returnTo: null,
-          ...options.channel,
-        },
-      ],
+      channels: options.second === true ? [channel, { ...channel, name: 'other', source: other }] : [channel],
       targets: [
         { name: 'covid', target, limits },
         { name: 'files', target: files, limits },
@@ -177,7 +184,7 @@ export async function setUpBench(options: BenchOptions = {}) {
       log,
       settings: { storeFirstBytes: 1_000_000, graceMs: 10_000, ...options.settings },
     });
-    return { engine, source, journal: real };
+    return { engine, source, other, journal: real };
   }
 
   const first = await build();

@@ -111,6 +111,74 @@ describe('the dispatcher', () => {
     expect(most).toBe(2);
   });
 
+  it('begins no more attempts in a span than its target allows for a party, and sleeps in between', async () => {
+    let claims = 0;
+    await start({
+      limits: { concurrency: 100, rate: { count: 5, perMs: 1_000 } },
+      wrap: (journal) => ({
+        ...journal,
+        claim(slots, now) {
+          claims += 1;
+          return journal.claim(slots, now);
+        },
+      }),
+    });
+    const startedAt = bench.clock.now();
+    const begun: number[] = [];
+    bench.target.answer = () => {
+      begun.push(bench.clock.now() - startedAt);
+      return SUCCESS;
+    };
+    await Promise.all(Array.from({ length: 17 }, (_, index) => bench.source.give(message(`M${index}`))));
+    for (let round = 1; round <= 4; round += 1) {
+      await bench.log.seen('delivery-delivered', Math.min(17, 5 * round));
+      await bench.clock.advance(0);
+      // Nobody asks the journal while nothing may be sent.
+      const before = claims;
+      await bench.clock.advance(999);
+      if (round < 4) expect(claims).toBe(before);
+      await bench.clock.advance(1);
+    }
+    expect(begun).toEqual([
+      0, 0, 0, 0, 0, 1_000, 1_000, 1_000, 1_000, 1_000, 2_000, 2_000, 2_000, 2_000, 2_000, 3_000, 3_000,
+    ]);
+  });
+
+  it('keeps each party to a rate of its own', async () => {
+    await start({ limits: { rate: { count: 2, perMs: 1_000 } }, channel: { parties: ['nord', 'syd'] } });
+    bench.mapper.onMap = (bytes) => {
+      const id = controlIdOf(bytes);
+      return mapped({ drafts: [draft(id, { party: id.startsWith('N') ? 'nord' : 'syd' })] });
+    };
+    await Promise.all(['N1', 'N2', 'N3', 'S1', 'S2', 'S3'].map((id) => bench.source.give(message(id))));
+    await bench.log.seen('delivery-delivered', 4);
+    expect(bench.target.sent.map((one) => one.party).sort()).toEqual(['nord', 'nord', 'syd', 'syd']);
+    await bench.clock.advance(1_000);
+    await bench.log.seen('delivery-delivered', 6);
+  });
+
+  it('serves channels in turn: a flood on one does not starve another', async () => {
+    await start({ second: true, limits: { concurrency: 4 } });
+    bench.mapper.onMap = (bytes) => mapped({ drafts: [draft(controlIdOf(bytes))] });
+    const gate = deferred<void>();
+    bench.target.answer = async () => {
+      await gate.promise;
+      return SUCCESS;
+    };
+    await Promise.all(Array.from({ length: 500 }, (_, index) => bench.source.give(message(`F${index}`))));
+    await Promise.all(Array.from({ length: 40 }, (_, index) => bench.other.give(message(`O${index}`))));
+    gate.resolve();
+    await bench.log.seen('delivery-delivered', 540);
+    const channels = bench.target.sent.map((one) => one.channel);
+    const behind = channels.findLastIndex((channel) => channel === 'other') + 1;
+    // Those that were under way when the second channel came, and then one of each in turn.
+    expect(behind).toBeLessThanOrEqual(4 + 2 * 40);
+    for (let from = 4; from + 8 <= behind; from += 8) {
+      const share = channels.slice(from, from + 8).filter((channel) => channel === 'other').length;
+      expect(share).toBeGreaterThanOrEqual(3);
+    }
+  });
+
   it('sends what is due later when its time comes, and cancels what comes too late', async () => {
     await start();
     const now = bench.clock.now();

@@ -22,9 +22,9 @@ function build(parties = ['nord']) {
     log,
   });
   let id = 0;
-  const enter = (name = 'test', party = 'nord', deliveryId = ++id) => {
+  const enter = (name = 'test', party = 'nord', deliveryId = ++id, at = 0) => {
     const attempt = { id: deliveryId, target: 't', operation: name, party };
-    gates.entered(attempt);
+    gates.entered(attempt, at);
     return attempt;
   };
   return { gates, log, versions, enter };
