@@ -40,6 +40,7 @@ const FIELDS = {
   bytes: true,
   durationMs: true,
   daysLeft: true,
+  alarm: true,
   error: true,
 } as const satisfies Record<keyof LogFields, true>;
 

@@ -24,6 +24,16 @@ export const METRICS = {
     ['fault'],
     'Values that did not fit and were sent on as they came, or left out, since start; by code of the fault table.',
   ),
+  sluss_unkept_messages_total: row(
+    'counter',
+    ['channel'],
+    'What was no message and was answered without being kept since start, as its address had sent too much of it.',
+  ),
+  sluss_alarm: row(
+    'gauge',
+    ['name', 'severity', 'channel', 'target', 'party', 'operation', 'address'],
+    '1 = the alarm is open; those that are not are left out.',
+  ),
   sluss_stored_messages: row('gauge', ['channel', 'state'], 'Messages in the journal, by state.'),
   sluss_stored_deliveries: row('gauge', ['target', 'party', 'state'], 'Deliveries in the journal, by state.'),
   sluss_owed_acknowledgements: row(
@@ -96,13 +106,14 @@ async function readOverview(status: Status): Promise<Overview | null> {
 }
 
 function addCounters(status: Status, add: Add) {
-  const { messages, answers, attempts, faults, warnings } = status.counters();
+  const { messages, answers, attempts, faults, warnings, unkept } = status.counters();
   const counts = {
     sluss_messages_total: messages,
     sluss_answers_total: answers,
     sluss_attempts_total: attempts,
     sluss_faults_total: faults,
     sluss_warnings_total: warnings,
+    sluss_unkept_messages_total: unkept,
   };
   for (const [name, count] of Object.entries(counts)) {
     for (const [key, amount] of count) add(name as MetricName, key.split(' '), amount);
@@ -124,6 +135,10 @@ function addStatus(status: Status, journalIsReadable: boolean, now: number, add:
   for (const { party, fault, validTo } of status.parties()) {
     if (validTo !== null) add('sluss_certificate_days_left', [party.id], Math.floor((validTo - now) / DAY_MS));
     add('sluss_party_stopped', [party.id], fault === null ? 0 : 1);
+  }
+  for (const { name, severity, subject } of status.alarms()) {
+    const { channel, target, party, operation, address } = subject;
+    add('sluss_alarm', [name, severity, ...[channel, target, party, operation, address].map((one) => one ?? '')], 1);
   }
   add('sluss_ready', [], status.isReady() ? 1 : 0);
   add('sluss_journal_up', [], journalIsReadable && status.problem() === null ? 1 : 0);

@@ -1,3 +1,5 @@
+import type { AlarmName } from './alarm.ts';
+
 /** The closed list of what a log line may hold besides its event name. No field of it can carry patient data. */
 export interface LogFields {
   channel?: string;
@@ -22,6 +24,7 @@ export interface LogFields {
   bytes?: number;
   durationMs?: number;
   daysLeft?: number;
+  alarm?: AlarmName;
   /** Error class and code of an unforeseen error; its text only where no message content can be in it. */
   error?: string;
 }

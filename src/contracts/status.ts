@@ -1,3 +1,4 @@
+import type { Alarm } from './alarm.ts';
 import type { Overview } from './journal.ts';
 import type { PartyStatus } from './party.ts';
 
@@ -16,6 +17,8 @@ export interface Status {
   /** Sources by channel and address. */
   sources(): readonly { readonly channel: string; readonly address: string }[];
   counters(): Counters;
+  /** Alarms that are open, the oldest first. */
+  alarms(): readonly Alarm[];
 }
 
 /** Counted since start; keys are closed sets of configuration names and table codes. */
@@ -25,4 +28,6 @@ export interface Counters {
   readonly attempts: ReadonlyMap<string, number>;
   readonly faults: ReadonlyMap<string, number>;
   readonly warnings: ReadonlyMap<string, number>;
+  /** By channel: what was no message, and was answered without being kept, as its address had sent too much of it. */
+  readonly unkept: ReadonlyMap<string, number>;
 }

@@ -10,6 +10,7 @@ export interface Tally extends Counters {
   attempt(target: string, party: string, ending: 'delivered' | 'waiting' | 'held'): void;
   fault(code: FaultCode): void;
   warning(code: FaultCode): void;
+  leftUnkept(channel: string): void;
 }
 
 export function createTally(): Tally {
@@ -18,6 +19,7 @@ export function createTally(): Tally {
   const attempts = new Map<string, number>();
   const faults = new Map<string, number>();
   const warnings = new Map<string, number>();
+  const unkept = new Map<string, number>();
   const add = (counts: Map<string, number>, ...words: string[]) => {
     const key = words.join(' ');
     counts.set(key, (counts.get(key) ?? 0) + 1);
@@ -28,10 +30,12 @@ export function createTally(): Tally {
     attempts,
     faults,
     warnings,
+    unkept,
     message: (channel, state) => add(messages, channel, state),
     answer: (channel, code) => add(answers, channel, code),
     attempt: (target, party, ending) => add(attempts, target, party, ending),
     fault: (code) => add(faults, code),
     warning: (code) => add(warnings, code),
+    leftUnkept: (channel) => add(unkept, channel),
   };
 }

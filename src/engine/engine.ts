@@ -203,6 +203,7 @@ export function createEngine(parts: EngineParts): Engine {
     parties: () => parties.list(),
     sources: () => (ready ? channels.map(({ name, source }) => ({ channel: name, address: source.address })) : []),
     counters: () => tally,
+    alarms: () => [],
   };
 }
 

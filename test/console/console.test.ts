@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createConsole } from '../../src/console/console.ts';
 import { METRICS } from '../../src/console/metrics.ts';
+import type { Alarm } from '../../src/contracts/alarm.ts';
 import type { Overview } from '../../src/contracts/journal.ts';
 import type { Status } from '../../src/contracts/status.ts';
 import { createManualClock } from '../engine/kit.ts';
@@ -8,6 +9,13 @@ import { createManualClock } from '../engine/kit.ts';
 const clock = createManualClock();
 const DAY_MS = 86_400_000;
 const party = { id: 'nord', name: 'Region Nord', organisationNumber: '2321000016' };
+const alarm: Alarm = {
+  name: 'feed-quiet',
+  subject: { channel: 'lab', target: null, party: null, operation: null, address: null },
+  severity: 'warning',
+  since: clock.now(),
+  fields: {},
+};
 const overview: Overview = {
   messages: [{ channel: 'lab', state: 'mapped', count: 7 }],
   deliveries: [{ target: 'covid', party: 'nord', state: 'waiting', count: 3 }],
@@ -32,7 +40,9 @@ function statusWith(more: Partial<Status> = {}): Status {
       attempts: new Map([['covid nord delivered', 1]]),
       faults: new Map([['not-hl7', 1]]),
       warnings: new Map([['field-type', 3]]),
+      unkept: new Map([['lab', 4]]),
     }),
+    alarms: () => [alarm],
     ...more,
   };
 }
@@ -77,6 +87,8 @@ describe('the console', () => {
     expect(text).toContain('sluss_oldest_held_seconds 0\n');
     expect(text).toContain('sluss_certificate_days_left{party="nord"} 30\n');
     expect(text).toContain('sluss_journal_up 1\n');
+    expect(text).toContain('sluss_unkept_messages_total{channel="lab"} 4\n');
+    expect(text).toContain('sluss_alarm{name="feed-quiet",severity="warning",channel="lab",');
     expect(text).toContain('nodejs_eventloop_lag_seconds');
   });
 
