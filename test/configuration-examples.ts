@@ -65,6 +65,14 @@ targets:
 targets:
   certificates: { kind: folder, path: ./certificates }
 `,
+  'target mllp': `
+targets:
+  lis-nord:
+    kind: mllp
+    host: lis.nord.example.org
+    port: 2576
+    tls: { ca: ./pki/lis-ca.crt, clientCertificate: party }
+`,
   channels: `
 channels:
   lab-nord:

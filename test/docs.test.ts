@@ -8,6 +8,7 @@ import { type Answer, classifyAnswer, classifyError, type Failure } from '../src
 import { covidbevisTarget } from '../src/targets/covidbevis.ts';
 import { fhirTarget } from '../src/targets/fhir.ts';
 import { folderTarget } from '../src/targets/folder.ts';
+import { mllpTarget } from '../src/targets/mllp.ts';
 import { partyConfig } from '../src/targets/parties.ts';
 import { hostOf, partiesOf } from './targets/covid-world.ts';
 
@@ -37,6 +38,7 @@ describe('docs/targets.md', () => {
       covidbevis: covidbevisTarget.create(covidbevisTarget.config.parse({ url }), host),
       fhir: fhirTarget.create(fhirTarget.config.parse({ url }), host),
       folder: folderTarget.create({ path: 'nowhere' }, host),
+      mllp: mllpTarget.create(mllpTarget.config.parse({ host: 'lis.example.org', port: 2575 }), host),
     };
     const inCode = Object.entries(targets).flatMap(([target, { operations }]) =>
       Object.entries(operations).map(([name, { inDoubt, onCorrection }]) => [target, name, inDoubt, onCorrection]),

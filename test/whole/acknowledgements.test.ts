@@ -1,6 +1,7 @@
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Hl7Message } from '@medplum/core';
@@ -65,6 +66,22 @@ function answerSettled(site: Site, more = ''): void {
   );
 }
 
+/** A listener as a LIS has one; `frame` is the first that comes. */
+async function listenAsLis(): Promise<{ port: number; frame: Promise<Uint8Array>; close(): void }> {
+  const first = Promise.withResolvers<Uint8Array>();
+  const server = createServer((socket) => {
+    const decoder = new MllpDecoder(1 << 20);
+    socket.on('error', () => {});
+    socket.on('data', (chunk: Buffer) => {
+      for (const event of decoder.push(chunk)) if (event.kind === 'message') first.resolve(event.bytes);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { port, frame: first.promise, close: () => server.close() };
+}
+
 function owedIn(site: Site): number {
   const db = new Database(site.journalFile, { readonly: true });
   try {
@@ -92,6 +109,26 @@ describe('an engine that is killed between the accept and the application acknow
     expect(returnedTo(site)).toContain('MSA|AA|K1\r');
     expect(owedIn(site)).toBe(0);
     await second.stop();
+  });
+
+  it('K1: returns it by the mllp target to the listener of the LIS', async () => {
+    const lis = await listenAsLis();
+    await using site = await makeSite();
+    answerSettled(site, '    return: lis\n');
+    site.configure((text) =>
+      text.replace('targets:\n', `targets:\n  lis: { kind: mllp, host: 127.0.0.1, port: ${lis.port} }\n`),
+    );
+    site.standIn.faults.add({ fault: { kind: 'status', status: 503 } });
+    const first = await site.start();
+    expect(await exchange(await site.port('lab-nord'), wanting('AL', 'AL', 'K1M'), 1)).toEqual(['CA K1M']);
+    await first.kill();
+    site.standIn.faults.clear();
+    const second = await site.start();
+    expect(Buffer.from(await lis.frame).toString('latin1')).toContain('MSA|AA|K1M\r');
+    await second.seen('delivery-delivered', (line) => line.operation === 'acknowledgement');
+    expect(owedIn(site)).toBe(0);
+    await second.stop();
+    lis.close();
   });
 
   it('K2: answers who sends the message again with what it has earned by then, and delivers once', async () => {
