@@ -1,4 +1,4 @@
-import { checkBundle, readBundleScope } from './bundle-rules.ts';
+import { readBundleScope } from './bundle-rules.ts';
 import {
   type Inspection,
   isObject,
@@ -10,9 +10,7 @@ import {
 } from './inspection.ts';
 import { type ElementShape, resourceShapeOf, type Shape, shapeOf } from './r4-shape.ts';
 import { checkContained, checkLinks, checkReference, followFragment, readContained } from './reference-rules.ts';
-import { RESOURCE_INVARIANTS } from './resource-invariants.ts';
 import type { ResourceIssue } from './resource-issue.ts';
-import { type Invariant, TYPE_INVARIANTS } from './type-invariants.ts';
 
 // Why a walk along a table of our own, and not ajv over FHIR's JSON schema. Measured (Node 24, two cores): these types'
 // schema compiled at first use costs 200 to 330 ms and 60 MB; compiled beforehand it is 850 kB of code, which loads in 14 ms
@@ -101,9 +99,14 @@ function walkObject(inspection: Inspection, value: JsonObject, shape: Shape, isO
   }
   if (children === 0 && !shape.isResource && !(isOfValue && value.id !== undefined)) report(inspection, 'ele-1');
   for (const { name, anyOf } of shape.required) {
-    if (anyOf.every((one) => value[one] === undefined)) report(inspection, 'required', null, name);
+    if (!hasAny(value, anyOf)) report(inspection, 'required', null, name);
   }
-  for (const invariant of invariantsOf(shape)) invariant(inspection, value);
+  for (const invariant of shape.invariants) invariant(inspection, value);
+}
+
+function hasAny(value: JsonObject, names: readonly string[]): boolean {
+  for (const name of names) if (value[name] !== undefined) return true;
+  return false;
 }
 
 function walkElement(
@@ -189,17 +192,4 @@ function hasCodeOf({ coding }: JsonObject, codes: ReadonlySet<string>): boolean 
 /** A name that FHIR could have given; whatever else stands there might be a person's. */
 function presentable(key: string): string {
   return /^_?[a-z][A-Za-z0-9]{0,63}$/.test(key) ? key : '?';
-}
-
-const invariantsByShape = new Map<Shape, readonly Invariant[]>();
-
-function invariantsOf(shape: Shape): readonly Invariant[] {
-  let invariants = invariantsByShape.get(shape);
-  if (invariants === undefined) {
-    const own = shape.name === 'Bundle' ? [checkBundle] : [];
-    const inherited = shape.lineage.flatMap((name) => [TYPE_INVARIANTS.get(name), RESOURCE_INVARIANTS.get(name)]);
-    invariants = [...own, ...inherited.filter((invariant) => invariant !== undefined)];
-    invariantsByShape.set(shape, invariants);
-  }
-  return invariants;
 }

@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 
 /**
  * fhir/ is FHIR R4 as a language: identifiers, JSON, resource checks. It must never know I/O, a clock or randomness.
@@ -17,16 +17,41 @@ export function deriveIdentifier(secret: Uint8Array, parts: readonly string[]): 
 
 /** HMAC-SHA-256 of the parts as 64 hex digits; where one part ends and the next begins makes a difference. */
 export function deriveKey(secret: Uint8Array, parts: readonly string[]): string {
-  return createHmac('sha256', keyOf(secret)).update(JSON.stringify(parts)).digest('hex');
+  const text = JSON.stringify(parts);
+  if (text.length > MAX_SHORT_CHARACTERS) return createHmac('sha256', secret).update(text).digest('hex');
+  const { inner, outer } = padsOf(secret);
+  const bytes = inner.write(text, BLOCK_BYTES, 'utf8');
+  outer.write(hash('sha256', inner.subarray(0, BLOCK_BYTES + bytes), 'binary'), BLOCK_BYTES, 'latin1');
+  return hash('sha256', outer, 'hex');
 }
 
-/** Making a key object out of bytes costs several times the HMAC itself. */
-const keys = new WeakMap<Uint8Array, KeyObject>();
+// HMAC out of two plain hashes (RFC 2104): a short text, as all names of resources are, takes half of what an object of
+// class Hmac takes (0.7 instead of 1.4 µs).
+const BLOCK_BYTES = 64;
+const DIGEST_BYTES = 32;
+const MAX_SHORT_CHARACTERS = 1000;
+const MAX_BYTES_A_CHARACTER = 3;
 
-function keyOf(secret: Uint8Array): KeyObject {
-  const known = keys.get(secret);
+/** What is hashed first and second: a block made of the secret, and room for what follows it. */
+interface Pads {
+  readonly inner: Buffer;
+  readonly outer: Buffer;
+}
+
+const pads = new WeakMap<Uint8Array, Pads>();
+
+function padsOf(secret: Uint8Array): Pads {
+  const known = pads.get(secret);
   if (known !== undefined) return known;
-  const key = createSecretKey(secret);
-  keys.set(secret, key);
-  return key;
+  const key = secret.length > BLOCK_BYTES ? hash('sha256', secret, 'buffer') : secret;
+  const inner = Buffer.alloc(BLOCK_BYTES + MAX_SHORT_CHARACTERS * MAX_BYTES_A_CHARACTER);
+  const outer = Buffer.alloc(BLOCK_BYTES + DIGEST_BYTES);
+  for (let index = 0; index < BLOCK_BYTES; index += 1) {
+    const byte = key[index] ?? 0;
+    inner[index] = byte ^ 0x36;
+    outer[index] = byte ^ 0x5c;
+  }
+  const made = { inner, outer };
+  pads.set(secret, made);
+  return made;
 }

@@ -89,10 +89,22 @@ function isPrintable(value: string, from: number): boolean {
   return value !== '';
 }
 
+/** Nearly every URI of a resource names one of a few systems. Filled with the first that are right. */
+const usualUris = new Set<string>();
+const MAX_USUAL_URIS = 500;
+const MAX_USUAL_CHARACTERS = 100;
+
 function isUri(value: string): boolean {
+  if (value.startsWith('urn:uuid:')) return UUID.test(value);
+  if (usualUris.has(value)) return true;
+  if (!isUsableUri(value)) return false;
+  if (usualUris.size < MAX_USUAL_URIS && value.length <= MAX_USUAL_CHARACTERS) usualUris.add(value);
+  return true;
+}
+
+function isUsableUri(value: string): boolean {
   if (!isPrintable(value, 0x21) && (value === '' || /\s/.test(value) || CONTROL.test(value))) return false;
   if (value.startsWith('urn:oid:')) return OID.test(value);
-  if (value.startsWith('urn:uuid:')) return UUID.test(value);
   // What people write for the two above.
   return !value.startsWith('oid:') && !value.startsWith('uuid:');
 }

@@ -1,5 +1,8 @@
+import { checkBundle } from './bundle-rules.ts';
 import { PRIMITIVE_FORMATS, type PrimitiveFormat } from './primitive-format.ts';
 import { R4_ELEMENTS, R4_RESOURCE_TYPES, R4_VALUE_SETS } from './r4-elements.generated.ts';
+import { RESOURCE_INVARIANTS } from './resource-invariants.ts';
+import { type Invariant, TYPE_INVARIANTS } from './type-invariants.ts';
 
 /** A type of FHIR R4, or a group of elements inside one, as far as a check needs to know it. */
 export interface Shape {
@@ -11,6 +14,8 @@ export interface Shape {
   /** By the name it has in JSON: of a choice `valueQuantity`, and of a primitive's extensions `_status`. */
   readonly elements: ReadonlyMap<string, ElementShape>;
   readonly required: readonly RequiredElement[];
+  /** Rules on an object of this type as a whole, its own before those of what it is based on. */
+  readonly invariants: readonly Invariant[];
 }
 
 export interface ElementShape {
@@ -97,7 +102,11 @@ function readShape(name: string): Shape {
     if (cardinality.startsWith('1')) required.push({ name: path, anyOf: names });
   }
   const lineage = [name, ...(inherited?.lineage ?? [])];
-  return { name, lineage, isResource: lineage.includes('Resource'), elements, required };
+  const invariants = [
+    ...(name === 'Bundle' ? [checkBundle] : []),
+    ...lineage.flatMap((type) => [TYPE_INVARIANTS.get(type), RESOURCE_INVARIANTS.get(type)]),
+  ].filter((invariant) => invariant !== undefined);
+  return { name, lineage, isResource: lineage.includes('Resource'), elements, required, invariants };
 }
 
 function readElement(

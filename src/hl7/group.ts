@@ -152,8 +152,9 @@ class GroupBuilder {
     if (order === null) {
       return openGroup(this.#lastOrOpen(patientResult, 'PATIENT'), 'PATIENT_OBSERVATION');
     }
-    const specimen = lastChild(order, 'SPECIMEN');
-    const isAfterSpecimen = specimen !== null && (this.#open === specimen || this.#open.parent === specimen);
+    // Never looked for among the children: a report may have thousands.
+    const specimen = this.#open.name === 'SPECIMEN' ? this.#open : this.#open.parent;
+    const isAfterSpecimen = specimen !== null && specimen.name === 'SPECIMEN' && specimen.parent === order;
     return isAfterSpecimen && order.children.some(isObservation)
       ? openGroup(specimen, 'SPECIMEN_OBSERVATION')
       : openGroup(order, 'OBSERVATION');

@@ -128,6 +128,8 @@ function compileEach(node: YamlNode | null): EntrySpec['each'] {
   }
 }
 
+const NOTHING: readonly Instance[] = [];
+
 /** One bundle while it is made. */
 class BundleRun implements References {
   readonly #specs: ReadonlyMap<string, EntrySpec>;
@@ -135,7 +137,7 @@ class BundleRun implements References {
   /** In the order they stand in the bundle. */
   readonly #instances = new Map<string, Instance>();
   /** Entry name → group → instances in that group or below it. */
-  readonly #near = new Map<string, Map<Group, Instance[]>>();
+  readonly #near = new Map<string, Map<Group, Set<Instance>>>();
 
   constructor(specs: ReadonlyMap<string, EntrySpec>, secret: Uint8Array) {
     this.#specs = specs;
@@ -155,8 +157,10 @@ class BundleRun implements References {
     const near = this.#near.get(entry);
     const each = this.#specs.get(entry)?.each;
     for (let group: Group | null = scope.group; near !== undefined && group !== null; group = group.parent) {
-      const made = near.get(group)?.filter((instance) => this.#resourceOf(instance) !== null) ?? [];
-      if (made.length > 0) return made.map(({ fullUrl }) => fullUrl);
+      const urls: string[] = [];
+      for (const instance of near.get(group) ?? NOTHING)
+        if (this.#resourceOf(instance) !== null) urls.push(instance.fullUrl);
+      if (urls.length > 0) return urls;
       // An order that has none of its own does not get those of another order.
       if (typeof each === 'string' && mayHold(group.name, each)) break;
     }
@@ -230,8 +234,8 @@ class BundleRun implements References {
     }
     for (let group: Group | null = at; group !== null; group = group.parent) {
       const list = groups.get(group);
-      if (list === undefined) groups.set(group, [instance]);
-      else if (!list.includes(instance)) list.push(instance);
+      if (list === undefined) groups.set(group, new Set([instance]));
+      else list.add(instance);
     }
   }
 

@@ -92,8 +92,6 @@ export const MAPPING_KEYS = [
   'tests',
 ] as const;
 
-const UTF8 = new TextEncoder();
-
 const NEEDED = ['mapping', 'match', 'each', 'lane', 'result', 'deliver'] as const;
 
 /**
@@ -188,7 +186,8 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       operation: one.operation,
       party: scope.party.id,
       laneKey: deriveKey(setup.secret, ['lane', ...readParts(lane, scope)]).slice(0, 32),
-      body: UTF8.encode(text),
+      // Several times faster than a TextEncoder where the text is long.
+      body: Buffer.from(text),
       notBefore: one.notBefore?.(scope) ?? null,
       notAfter: one.notAfter?.(scope) ?? null,
     };
