@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deriveIdentifier, deriveKey } from '../../src/fhir/identifier.ts';
@@ -16,6 +17,17 @@ describe('deriveKey', () => {
       deriveKey(SECRET, parts),
     );
     expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  it('is the HMAC-SHA-256 of the parts as JSON, short or long, whatever the length of the secret', () => {
+    const parts = fc.array(fc.string({ unit: 'binary', maxLength: 900 }));
+    const secrets = fc.uint8Array({ maxLength: 100 });
+    fc.assert(
+      fc.property(secrets, parts, (bytes, some) => {
+        const hmac = createHmac('sha256', bytes).update(JSON.stringify(some)).digest('hex');
+        expect(deriveKey(bytes, some)).toBe(hmac);
+      }),
+    );
   });
 
   it('differs by secret', () => {
