@@ -7,11 +7,12 @@ import { addDemo } from './demo.ts';
 import { addDiff } from './diff.ts';
 import { addInit } from './init.ts';
 import { addMap } from './map.ts';
+import { addParty } from './party.ts';
 import { addRun } from './run.ts';
 import { addSend } from './send.ts';
 import { addSimulate } from './simulate.ts';
-import { addTest } from './test.ts';
 import { createTerminal, type ExitCode, paint, showProblem, type Terminal } from './terminal.ts';
+import { addTest } from './test.ts';
 
 /** Reads the command line and does what it asks for; sets the exit code of the process. */
 export async function runProgram(argv: readonly string[], terminal: Terminal = createTerminal()): Promise<void> {
@@ -33,7 +34,19 @@ export async function runProgram(argv: readonly string[], terminal: Terminal = c
     })
     .showHelpAfterError('(sluss --help, or sluss <command> --help, says more)')
     .addHelpText('after', '\nBegin with: sluss check, then sluss run. Each command has examples in its own --help.');
-  for (const add of [addDemo, addRun, addCheck, addMap, addTest, addDiff, addCodes, addInit, addSend, addSimulate])
+  for (const add of [
+    addDemo,
+    addRun,
+    addCheck,
+    addMap,
+    addTest,
+    addDiff,
+    addCodes,
+    addInit,
+    addParty,
+    addSend,
+    addSimulate,
+  ])
     add(program, terminal, finish);
   try {
     await program.parseAsync([...argv]);

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../contracts/clock.ts';
 import { Fault } from '../contracts/fault.ts';
@@ -57,6 +58,8 @@ export interface LiveParties extends Parties {
    * force goes on serving while it is valid.
    */
   refresh(): void;
+  /** The certificate that serves, or would if its dates allowed it; null = none could be read, or there is no such party. */
+  certificate(id: string): X509Certificate | null;
   /** Refreshes from time to time until stopped. */
   start(everyMs: number): void;
   stop(): void;
@@ -107,6 +110,7 @@ export function createParties(config: Readonly<Record<string, PartyConfig>>, hos
       if (fault !== null || entry.material === null) throw fault ?? new Fault('party-stopped');
       return entry.material.credentials;
     },
+    certificate: (id) => entries.get(id)?.material?.leaf ?? null,
     refresh,
     start(everyMs) {
       callOff?.();
