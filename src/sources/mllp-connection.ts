@@ -20,6 +20,8 @@ export interface ConnectionParts {
     readonly readAhead: number;
     readonly idleTimeoutMs: number;
     readonly partialFrameTimeoutMs: number;
+    readonly frameTimeoutMs: number;
+    readonly answerTimeoutMs: number;
     readonly missingCrToleranceMs: number;
   };
   readonly host: Pick<Host, 'name' | 'log' | 'clock'>;
@@ -61,6 +63,14 @@ export class MllpConnection {
   /** Not even what was read already is handed over any more. */
   #isStopped = false;
   #lastHeardAt: number;
+  /** When the frame under way began, later by what nothing was read meanwhile. */
+  #frameBeganAt = 0;
+  /** Since when nothing is read. */
+  #pausedAt = 0;
+  /** Since when the sender has not taken its answers; null = it takes them. */
+  #blockedAt: number | null = null;
+  /** Its frame took too long: what it sends from then on is not listened to. */
+  #isTooSlow = false;
   #wake: { at: number; cancel: () => void } | null = null;
   readonly #told = new Set<string>();
   #frames = 0;
@@ -75,7 +85,10 @@ export class MllpConnection {
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
     socket.on('data', (chunk: Buffer) => this.#hear(chunk));
     socket.on('end', () => this.#hearEnd());
-    socket.on('drain', () => this.#pump());
+    socket.on('drain', () => {
+      this.#blockedAt = null;
+      this.#pump();
+    });
     socket.on('error', (error) => this.#log('debug', 'connection-error', { error: codeOf(error) }));
     socket.on('close', () => this.#afterClose());
     this.#log('debug', 'connection-opened');
@@ -95,9 +108,12 @@ export class MllpConnection {
 
   #hear(chunk: Buffer): void {
     // What comes while we are ending is read and dropped: unread bytes would make the close destroy our last answer.
-    if (this.#phase !== 'open') return;
+    if (this.#phase !== 'open' || this.#isTooSlow) return;
     this.#lastHeardAt = this.#parts.host.clock.now();
-    for (const event of this.#decoder.push(chunk)) this.#events.push(event);
+    const wasInFrame = this.#decoder.isInFrame;
+    const heard = this.#decoder.push(chunk);
+    if (!wasInFrame || heard.length > 0) this.#frameBeganAt = this.#lastHeardAt;
+    for (const event of heard) this.#events.push(event);
     if (this.#decoder.junk > MAX_JUNK_BYTES) {
       this.#log('warn', 'connection-not-mllp', { count: this.#decoder.junk });
       this.stop();
@@ -119,10 +135,18 @@ export class MllpConnection {
       this.#take(this.#events.shift() as MllpEvent);
     }
     if (this.#phase !== 'open') return;
-    if (this.#socket.readableEnded && this.#events.length === 0) this.#beginEnding();
+    if ((this.#socket.readableEnded || this.#isTooSlow) && this.#events.length === 0) this.#beginEnding();
     const isFull = this.#slots.length >= readAhead || this.#isFeedingBatch || this.#socket.writableNeedDrain;
+    this.#forgivePause();
     if (isFull) this.#socket.pause();
     else this.#socket.resume();
+  }
+
+  /** Time in which we do not listen is not the sender's. */
+  #forgivePause(): void {
+    const now = this.#parts.host.clock.now();
+    if (this.#socket.isPaused()) this.#frameBeganAt += now - this.#pausedAt;
+    this.#pausedAt = now;
   }
 
   #take(event: MllpEvent): void {
@@ -137,7 +161,7 @@ export class MllpConnection {
         return;
       case 'incomplete':
         this.#log('warn', 'frame-incomplete', { bytes: event.bytes.length });
-        this.#takeFrame(event.bytes, new Fault('frame-incomplete'));
+        this.#takeFrame(event.bytes, new Fault('frame-incomplete', { detail: this.#slowness() }));
         return;
       case 'oversize': {
         const { maxMessageBytes } = this.#parts.settings;
@@ -147,6 +171,10 @@ export class MllpConnection {
         return;
       }
     }
+  }
+
+  #slowness(): string | null {
+    return this.#isTooSlow ? `limit ${this.#parts.settings.frameTimeoutMs / 1_000} s a frame` : null;
   }
 
   #takeFrame(bytes: Uint8Array, fault: Fault | null): void {
@@ -235,6 +263,9 @@ export class MllpConnection {
       });
     }
     this.#socket.write(frame, onFlushed);
+    if (!this.#socket.writableNeedDrain || this.#blockedAt !== null) return;
+    this.#blockedAt = this.#parts.host.clock.now();
+    this.#schedule();
   }
 
   #beginEnding(): void {
@@ -280,7 +311,7 @@ export class MllpConnection {
 
   /** Wakes when silence becomes meaningful. A timer that turns out to be early is cheaper than one a chunk. */
   #schedule(): void {
-    const due = this.#silenceEndsAt();
+    const due = this.#nextDueAt();
     if (due === null || this.#phase !== 'open') return;
     if (this.#wake !== null && this.#wake.at <= due) return;
     this.#wake?.cancel();
@@ -292,21 +323,45 @@ export class MllpConnection {
     this.#wake = { at: due, cancel };
   }
 
+  #nextDueAt(): number | null {
+    const times = [this.#silenceEndsAt(), this.#blockedAt === null ? null : this.#blockedUntil()];
+    const due = times.filter((at) => at !== null);
+    return due.length === 0 ? null : Math.min(...due);
+  }
+
+  #blockedUntil(): number {
+    return (this.#blockedAt ?? 0) + this.#parts.settings.answerTimeoutMs;
+  }
+
+  #frameEndsAt(): number {
+    return this.#frameBeganAt + this.#parts.settings.frameTimeoutMs;
+  }
+
   #silenceEndsAt(): number | null {
     const { settings } = this.#parts;
     if (this.#decoder.lacksOnlyFinalCr) return this.#lastHeardAt + settings.missingCrToleranceMs;
-    if (this.#decoder.isInFrame) return this.#lastHeardAt + settings.partialFrameTimeoutMs;
+    if (this.#decoder.isInFrame) {
+      return Math.min(this.#lastHeardAt + settings.partialFrameTimeoutMs, this.#frameEndsAt());
+    }
     // Answers under way: settling them begins the silence anew.
     return settings.idleTimeoutMs > 0 && this.#slots.length === 0 ? this.#lastHeardAt + settings.idleTimeoutMs : null;
   }
 
   #afterSilence(): void {
     const now = this.#parts.host.clock.now();
+    if (this.#blockedAt !== null && this.#blockedUntil() <= now) {
+      this.#log('warn', 'answers-not-taken', { bytes: this.#socket.writableLength });
+      this.#blockedAt = null;
+      this.#socket.destroy();
+      return;
+    }
     // Whom we do not listen to is not silent.
     if (this.#socket.isPaused()) this.#lastHeardAt = now;
+    this.#forgivePause();
     const due = this.#silenceEndsAt();
     if (due === null || due > now) return;
     if (this.#decoder.isInFrame) {
+      this.#isTooSlow = !this.#decoder.lacksOnlyFinalCr && this.#frameEndsAt() <= now;
       const ended = this.#decoder.endWithoutCr();
       for (const event of ended.length > 0 ? ended : this.#decoder.giveUp()) this.#events.push(event);
       this.#pump();

@@ -2,47 +2,27 @@
  * sources/ is where messages come from: each source frames, hands over in order of arrival, and writes the answers. It
  * must never know the engine, the journal or the targets, and never decide an answer by itself.
  */
-import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { z } from 'zod';
 import { byteSize } from '../contracts/byte-size.ts';
 import { duration, durationOrZero } from '../contracts/duration.ts';
 import type { Host, SourcePlugin } from '../contracts/plugin.ts';
-import { type SecretReference, secretReference } from '../contracts/secret-reference.ts';
 import type { Intake, Source } from '../contracts/source.ts';
 import { type ConnectionParts, MllpConnection } from './mllp-connection.ts';
+import { followIdentity, readIdentity, tlsConfig } from './mllp-tls.ts';
+import { createRareWarning } from './rare-warning.ts';
 
 /** How long answers under way may take when the source stops. */
 const STOP_MS = 5_000;
 const HANDSHAKE_MS = 10_000;
 const KEEP_ALIVE_MS = 30_000;
 
-const tls = z.strictObject({
-  cert: z.string().describe('Path of the listener’s certificate with its chain, PEM.'),
-  key: z.string().describe('Path of its private key, PEM.'),
-  passphrase: secretReference
-    .nullable()
-    .default(null)
-    .describe('Where the passphrase of the private key is kept; never the passphrase itself.'),
-  ca: z
-    .string()
-    .nullable()
-    .default(null)
-    .describe('Path of the authorities that issue the senders’ certificates, PEM; required to check them.'),
-  requireClientCertificate: z
-    .boolean()
-    .default(true)
-    .describe(
-      'Refuse senders without a certificate of `ca`. If false, one that is shown and valid still names the sender.',
-    ),
-});
-
 const config = z
   .strictObject({
     host: z.string().default('127.0.0.1').describe('Address to listen on; `0.0.0.0` = every interface.'),
     port: z.int().min(0).max(65_535).describe('Port to listen on; 0 = any that is free.'),
-    tls: tls.nullable().default(null).describe('TLS towards the senders; absent = plain TCP.'),
+    tls: tlsConfig.nullable().default(null).describe('TLS towards the senders; absent = plain TCP.'),
     maxMessage: byteSize('A larger frame is answered negatively and its connection closed.', '16 MB', {
       least: '1 kB',
       most: '1 GB',
@@ -53,6 +33,11 @@ const config = z
       .default(10_000)
       .describe('A frame that holds a batch of more messages than these is refused whole.'),
     maxConnections: z.int().min(1).default(256).describe('Connections at a time; further ones are closed at once.'),
+    maxConnectionsPerAddress: z
+      .int()
+      .min(1)
+      .default(64)
+      .describe('Of these, as many from one address; behind a proxy all of them are.'),
     readAhead: z
       .int()
       .min(1)
@@ -64,6 +49,11 @@ const config = z
       'Silence inside a frame after which the frame is given up and answered as incomplete.',
       '30s',
     ),
+    frameTimeout: duration(
+      'A frame that is not whole this long after its beginning is answered as incomplete and its connection closed, however steadily it comes.',
+      '5m',
+    ),
+    answerTimeout: duration('A sender that does not take its answers for this long is disconnected.', '1m'),
     missingCrTolerance: duration(
       'Silence after FS at the end of a segment from which on the frame counts as ended without its final CR.',
       '200ms',
@@ -93,12 +83,17 @@ function createMllpSource(settings: MllpSourceConfig, host: Host): Source {
     readAhead: settings.readAhead,
     idleTimeoutMs: settings.idleTimeout,
     partialFrameTimeoutMs: settings.partialFrameTimeout,
+    frameTimeoutMs: settings.frameTimeout,
+    answerTimeoutMs: settings.answerTimeout,
     missingCrToleranceMs: settings.missingCrTolerance,
   };
   let server: Server | null = null;
+  let endServer = (): void => {};
   let address = `${scheme(settings)}://${bracket(settings.host)}:${settings.port}`;
 
   const accept = (socket: Socket, intake: Intake, sender: string | null): void => {
+    // Refused by a limit.
+    if (socket.destroyed) return;
     const connection = new MllpConnection(socket, { settings: limits, host, intake, sender });
     connections.add(connection);
     void connection.closed.then(() => connections.delete(connection));
@@ -110,11 +105,14 @@ function createMllpSource(settings: MllpSourceConfig, host: Host): Source {
     },
 
     async start(intake) {
-      const made = await makeServer(settings, host, (socket, sender) => accept(socket, intake, sender));
-      made.maxConnections = settings.maxConnections;
-      made.on('drop', () => host.log.warn('connection-limit', { channel: host.name, count: settings.maxConnections }));
-      await listen(made, settings);
+      const { made, end } = await makeServer(settings, host, (socket, sender) => accept(socket, intake, sender));
+      limitConnections(made, settings, host);
+      await listen(made, settings).catch((error: unknown) => {
+        end();
+        throw error;
+      });
       server = made;
+      endServer = end;
       made.on('error', (error) => host.log.error('listener-broken', { channel: host.name, error: codeOf(error) }));
       address = `${scheme(settings)}://${bracket(settings.host)}:${(made.address() as AddressInfo).port}`;
       host.log.info('source-started', { channel: host.name, address });
@@ -124,6 +122,7 @@ function createMllpSource(settings: MllpSourceConfig, host: Host): Source {
       const stopping = server;
       if (stopping === null) return;
       server = null;
+      endServer();
       const isClosed = new Promise<void>((resolve) => stopping.close(() => resolve()));
       const ends = [...connections].map((connection) => connection.closed);
       for (const connection of connections) connection.stop();
@@ -145,38 +144,53 @@ function createMllpSource(settings: MllpSourceConfig, host: Host): Source {
 
 type Accept = (socket: Socket, sender: string | null) => void;
 
-async function makeServer(settings: MllpSourceConfig, host: Host, accept: Accept): Promise<Server> {
+/** A server that does not listen yet, and what ends what goes with it. */
+async function makeServer(
+  settings: MllpSourceConfig,
+  host: Host,
+  accept: Accept,
+): Promise<{ made: Server; end: () => void }> {
   // Half-open: a sender may close its side behind its last message and still wait for the answers.
   const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
-  if (settings.tls === null) return createServer(options, (socket) => accept(socket, null));
-  const { cert, key, ca, passphrase, requireClientCertificate } = settings.tls;
-  const read = (path: string): Promise<Buffer> => readFile(host.resolvePath(path));
-  const tlsOptions: TlsOptions = {
-    ...options,
-    cert: await read(cert),
-    key: await read(key),
-    requestCert: ca !== null,
-    rejectUnauthorized: requireClientCertificate,
+  const { tls } = settings;
+  if (tls === null) return { made: createServer(options, (socket) => accept(socket, null)), end: () => {} };
+  const identity = await readIdentity(tls, host);
+  const checks = {
+    requestCert: tls.ca !== null,
+    rejectUnauthorized: tls.requireClientCertificate,
     handshakeTimeout: HANDSHAKE_MS,
-    minVersion: 'TLSv1.2',
   };
-  if (ca !== null) tlsOptions.ca = await read(ca);
-  if (passphrase !== null) tlsOptions.passphrase = await readPassphrase(passphrase, host);
-  const server = createTlsServer(tlsOptions, (socket) => accept(socket, nameSender(socket)));
-  server.on('tlsClientError', (error, socket) => {
+  const made = createTlsServer({ ...options, ...identity, ...checks }, (socket) => accept(socket, nameSender(socket)));
+  const tell = createRareWarning(host, 'tls-handshake-failed');
+  made.on('tlsClientError', (error, socket) => {
     const address = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? '?'}`;
-    host.log.warn('tls-handshake-failed', { channel: host.name, address, error: codeOf(error) });
+    tell({ channel: host.name, address, error: codeOf(error) });
   });
-  return server;
+  return { made, end: followIdentity(made, tls, host, identity) };
 }
 
-async function readPassphrase(reference: SecretReference, host: Host): Promise<string> {
-  if ('file' in reference) {
-    return (await readFile(host.resolvePath(reference.file), 'utf8')).replace(/\r?\n$/, '');
-  }
-  const passphrase = host.readVariable(reference.env);
-  if (passphrase === null) throw new Error(`the environment variable ${reference.env} is not set`);
-  return passphrase;
+/** Closes at once what comes above the limits; who connects in a loop is told of once a minute. */
+function limitConnections(server: Server, settings: MllpSourceConfig, host: Host): void {
+  const { maxConnections, maxConnectionsPerAddress } = settings;
+  const told = createRareWarning(host, 'connection-limit');
+  const toldOfAddress = createRareWarning(host, 'address-limit');
+  const counts = new Map<string, number>();
+  server.maxConnections = maxConnections;
+  server.on('drop', () => told({ channel: host.name, detail: `limit ${maxConnections}` }));
+  // Ahead of the listener that begins the handshake.
+  server.prependListener('connection', (socket: Socket) => {
+    const address = socket.remoteAddress ?? '?';
+    const count = (counts.get(address) ?? 0) + 1;
+    counts.set(address, count);
+    socket.once('close', () => {
+      const left = (counts.get(address) ?? 1) - 1;
+      if (left === 0) counts.delete(address);
+      else counts.set(address, left);
+    });
+    if (count <= maxConnectionsPerAddress) return;
+    toldOfAddress({ channel: host.name, address, detail: `limit ${maxConnectionsPerAddress}` });
+    socket.destroy();
+  });
 }
 
 /** Common name in the certificate, if the certificate was checked; a name that nobody vouches for is none. */

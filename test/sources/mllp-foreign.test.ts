@@ -2,7 +2,7 @@ import { createPrivateKey } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect as connectTls, type SecureVersion } from 'node:tls';
+import { connect as connectTls, type SecureVersion, type TLSSocket } from 'node:tls';
 import { Hl7Message } from '@medplum/core';
 import { Hl7Client } from '@medplum/hl7';
 import { Client, Message } from 'node-hl7-client';
@@ -160,6 +160,39 @@ describe('TLS', () => {
     const tls = { ca: authority.cert, cert: client.cert, key: client.key, servername: 'localhost' };
     expect(await sendByNodeHl7Client(port, oru('T-1'), tls)).toContain('MSA|AA|T-1');
     expect(fake.calls[0]?.inbound.sender).toBe('Labbet');
+  });
+
+  it('shows a renewed certificate to those that connect from then on, and keeps what serves where the new one is unusable', async () => {
+    const own = { cert: 'renewed.pem', key: 'renewed.key', ca: files.ca };
+    const put = async (issued: { cert: string; key: string }): Promise<void> => {
+      await writeFile(join(folder, own.key), issued.key);
+      await writeFile(join(folder, own.cert), issued.cert);
+    };
+    const shownTo = (peer: Peer): string => (peer.socket as TLSSocket).getPeerCertificate().serialNumber;
+    const [first, second] = await Promise.all([1, 2].map(() => authority.issueServer({ names: ['localhost'] })));
+    await put(first!);
+    const { port, host } = await listen({ tls: own }, folder);
+    const before = await connect(port, client);
+    const serial = shownTo(before);
+
+    await writeFile(join(folder, own.cert), second!.cert);
+    host.clock.advance(5_000);
+    expect(await host.logged('listener-certificate-refused')).toMatchObject({ level: 'error', file: own.cert });
+    expect(shownTo(await connect(port, client))).toBe(serial);
+    await host.clock.armed(5_000);
+    host.clock.advance(5_000);
+
+    await put(second!);
+    await host.clock.armed(5_000);
+    host.clock.advance(5_000);
+    await host.logged('listener-certificate-renewed');
+    const after = await connect(port, client);
+    expect(shownTo(after)).not.toBe(serial);
+    for (const peer of [before, after]) {
+      peer.write(framed(oru('1')));
+      expect(await peer.codes(1)).toEqual(['AA 1']);
+    }
+    expect(host.lines.filter((line) => line.event === 'listener-certificate-refused')).toHaveLength(1);
   });
 
   it('closes handshakes that never end when it stops', async () => {

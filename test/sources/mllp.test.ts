@@ -232,6 +232,88 @@ describe('limits', () => {
     expect(await first.codes(1)).toEqual(['AA 1']);
   });
 
+  it('refuses connections above the limit of one address, and takes one again when another has gone', async () => {
+    const { connect, host } = await listen({ maxConnectionsPerAddress: 2 });
+    const first = await connect();
+    const second = await connect();
+    for (let round = 0; round < 3; round++) await (await connect()).ended;
+    // However many were refused, it is said once.
+    expect(host.lines.filter((line) => line.event === 'address-limit')).toMatchObject([
+      { address: '127.0.0.1', detail: 'limit 2', count: 1 },
+    ]);
+    first.write(framed(oru('1')));
+    expect(await first.codes(1)).toEqual(['AA 1']);
+    second.socket.destroy();
+    await host.logged('connection-closed');
+    host.clock.advance(60_000);
+    const third = await connect();
+    third.write(framed(oru('3')));
+    expect(await third.codes(1)).toEqual(['AA 3']);
+    await (await connect()).ended;
+    expect(await host.logged('address-limit', 2)).toMatchObject({ count: 3 });
+  });
+
+  it('gives up a frame that never ends, however steadily it comes, answers it and closes', async () => {
+    const { connect, fake, host } = await listen({ frameTimeout: '2m' });
+    const peer = await connect();
+    const before = host.clock.now();
+    await peer.writeApart(VT + oru('1'));
+    while (host.clock.now() < before + 120_000) {
+      await host.clock.armed(30_000);
+      const heard = host.clock.now();
+      peer.write('x');
+      // A turn of another connection: by then the byte has been heard.
+      const other = await connect();
+      other.write(framed(oru('9')));
+      await other.answers(1);
+      other.socket.destroy();
+      host.clock.advance(10_000);
+      expect(host.clock.now()).toBe(heard + 10_000);
+    }
+    expect(await peer.codes(1)).toEqual(['AR 1']);
+    await peer.ended;
+    const slow = fake.calls.find((call) => call.fault !== null);
+    expect(slow?.fault?.record).toMatchObject({ code: 'frame-incomplete', detail: 'limit 120 s a frame' });
+  });
+
+  it('takes a frame whose pieces come within its time, counted anew for each frame', async () => {
+    const { connect, host } = await listen({ frameTimeout: '1m' });
+    const peer = await connect();
+    for (const id of ['1', '2', '3']) {
+      const text = framed(oru(id));
+      await peer.writeApart(text.slice(0, 30));
+      await host.clock.armed(30_000);
+      host.clock.advance(25_000);
+      await peer.writeApart(text.slice(30));
+      expect((await peer.codes(Number(id))).at(-1)).toBe(`AA ${id}`);
+      host.clock.advance(20_000);
+    }
+  });
+
+  it('disconnects a sender that does not take its answers, having buffered a bounded part of them', async () => {
+    const bytes = Buffer.alloc(200_000, 'A');
+    let calls = 0;
+    const intake = () => {
+      calls += 1;
+      return Promise.resolve({ code: 'AA', bytes, messageId: calls, isFinal: true } as const);
+    };
+    const { connect, host } = await listen({ readAhead: 4 }, { ...createFakeIntake(), intake });
+    const peer = await connect();
+    peer.socket.pause();
+    const count = 1_000;
+    peer.write(Array.from({ length: count }, (_, index) => framed(oru(String(index)))).join(''));
+    await host.clock.armed(60_000);
+    host.clock.advance(59_999);
+    expect(host.lines.some((line) => line.event === 'answers-not-taken')).toBe(false);
+    host.clock.advance(1);
+    const line = await host.logged('answers-not-taken');
+    expect(line).toMatchObject({ level: 'warn' });
+    // What is buffered here is never more than the answers of what was read ahead.
+    expect(line.bytes).toBeLessThanOrEqual(5 * (bytes.length + 3));
+    expect(calls).toBeLessThan(count / 2);
+    await host.logged('connection-closed');
+  });
+
   it('closes a connection that only sends junk', async () => {
     const { connect, host } = await listen();
     const peer = await connect();
