@@ -6,13 +6,13 @@ import type { Log } from './contracts/log.ts';
 import type { Parties } from './contracts/party.ts';
 import type { Engine } from './engine/engine.ts';
 import type { TargetPlace } from './engine/settings.ts';
-import { runCases } from './mapping/case.ts';
 import type { Finding } from './mapping/finding.ts';
 import { lintMappings } from './mapping/lint.ts';
 import { type CompileSetup, compileMappings } from './mapping/compile.ts';
 import { readMappingFiles } from './mapping/load.ts';
 import type { ExplainingMapper } from './mapping/mapper.ts';
-import { formatProblem, type Problem } from './mapping/problem.ts';
+import type { Problem } from './mapping/problem.ts';
+import { runAllCases } from './mapping/run-all-cases.ts';
 import { type SourceFile, YamlNode } from './mapping/yaml-node.ts';
 
 /** An editor writes a file in several steps; the folder has to be quiet this long before it is read. */
@@ -23,9 +23,17 @@ export interface LoadedMappings {
   readonly mapper: ExplainingMapper | null;
   readonly problems: readonly ConfigProblem[];
   /** Cases of the files that end otherwise than they say; they stop nothing. */
-  failedCases(): readonly ConfigProblem[];
+  failedCases(): readonly FailedCase[];
   /** What lint found beside the problems; stops nothing more. */
   findings(): readonly MappingFinding[];
+}
+
+/** Where a case of a mapping file ends otherwise than it says. */
+export interface FailedCase extends ConfigProblem {
+  /** Which case it is; several problems may be one's. */
+  readonly ofCase: string;
+  /** Absolute `file:line:col` of the rule that made what differs; null = no rule did. */
+  readonly rule: string | null;
 }
 
 export interface MappingFinding extends ConfigProblem {
@@ -71,7 +79,7 @@ export function createMappingLoader(
       return {
         mapper: errors.length === 0 ? mapper : null,
         problems: [...problems, ...errors].map(locate),
-        failedCases: () => failedCases(files, setup).map(locate),
+        failedCases: () => failCases(files, setup, from),
         findings: () =>
           (mapper === null ? lintMappings(files, setup.channels) : findings.filter((one) => !errors.includes(one))).map(
             (finding) => locateFinding(finding, from),
@@ -85,16 +93,23 @@ export function createMappingLoader(
   };
 }
 
+export interface CheckedFolders extends Pick<LoadedMappings, 'failedCases'> {
+  readonly findings: readonly MappingFinding[];
+}
+
 /**
  * Looks through folders of mapping files without a configuration: what keeps them from being compiled, and what lint
  * finds. @throws Error (of node:fs) if a folder cannot be read
  */
-export function checkMappingFolders(folders: readonly string[], from: string): MappingFinding[] {
+export function checkMappingFolders(folders: readonly string[], from: string): CheckedFolders {
   const files = readMappingFiles(folders, from);
   const setup = { channels: [], operations: {}, parties: [], secret: new Uint8Array(32) };
   const { problems } = compileMappings(files, setup);
   const errors = problems.map((problem): Finding => ({ ...problem, severity: 'error' }));
-  return [...errors, ...lintMappings(files)].map((finding) => locateFinding(finding, from));
+  return {
+    findings: [...errors, ...lintMappings(files)].map((finding) => locateFinding(finding, from)),
+    failedCases: () => failCases(files, setup, from),
+  };
 }
 
 function locateProblem(problem: Problem, from: string): ConfigProblem {
@@ -106,20 +121,13 @@ function locateFinding(finding: Finding, from: string): MappingFinding {
   return { ...locateProblem(finding, from), severity: finding.severity };
 }
 
-/** A file's cases speak of its mapping as it stands there, so they are run without what channels put over it. */
-function failedCases(files: readonly SourceFile[], setup: CompileSetup): Problem[] {
-  const plain: CompileSetup['channels'][number] = {
-    name: 'cases',
-    mappings: [...new Set(setup.channels.flatMap(({ mappings }) => mappings))],
-    parties: setup.parties.map(({ id }) => id),
-    charset: { default: null, force: null },
-    zone: null,
-    overrides: null,
-    node: null,
-  };
-  const { channels } = compileMappings(files, { ...setup, channels: [plain] });
-  const failed = [...channels.values()].flatMap(({ mappings }) => mappings.flatMap((mapping) => runCases(mapping)));
-  return [...new Map(failed.map((problem) => [formatProblem(problem), problem])).values()];
+/** Runs the cases of mapping files; see `runAllCases`. @param from folder that paths in them are relative to */
+export function failCases(files: readonly SourceFile[], setup: CompileSetup, from: string): FailedCase[] {
+  return runAllCases(files, setup).map(({ ofCase, rule, ...problem }) => ({
+    ...locateProblem(problem, from),
+    ofCase,
+    rule: rule === null ? null : resolve(from, rule),
+  }));
 }
 
 /** Puts new mappings in force when their files change, and leaves the old ones where the new have mistakes. */

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { ConfigError, type ConfigProblem } from '../config/configuration.ts';
 import { faultText } from '../contracts/fault.ts';
 import { type Assembly, assemble, certificatePath } from '../main.ts';
-import { checkMappingFolders, type MappingFinding } from '../mappings.ts';
+import { checkMappingFolders, type FailedCase, type MappingFinding } from '../mappings.ts';
 import { type ExitCode, nearPath, paint, showProblem, type Terminal } from './terminal.ts';
 
 const DAY_MS = 86_400_000;
@@ -37,13 +37,20 @@ export async function check(folders: readonly string[], options: CheckOptions, t
 
 const isError = ({ severity }: Reported) => severity === 'error';
 const asError = (problem: ConfigProblem): Reported => ({ ...problem, severity: 'error' });
+/** A failed case, with the rule that made what differs. */
+const asFailed = ({ rule, text, ...place }: FailedCase): Reported => ({
+  ...place,
+  severity: 'error',
+  text: rule === null ? text : `${text}, made by ${nearPath(rule)}`,
+});
 const asWarning = (problem: ConfigProblem): Reported => ({ ...problem, severity: 'warning' });
 
 function examineFolders(folders: readonly string[]): Report {
-  const problems = checkMappingFolders(
+  const { findings, failedCases } = checkMappingFolders(
     folders.map((folder) => resolve(folder)),
     process.cwd(),
   );
+  const problems = [...findings, ...(findings.some(isError) ? [] : failedCases().map(asFailed))];
   return { problems, found: [`mappings        ${folders.join(', ')}`] };
 }
 
@@ -88,7 +95,7 @@ function examineAssembly(assembly: Assembly): Report {
   const ofMappings = [...loaded.problems.map(asError), ...loaded.findings()];
   problems.push(...ofMappings);
   // Of mappings with mistakes, cases fail by the dozen and say nothing more.
-  if (!ofMappings.some(isError)) problems.push(...loaded.failedCases().map(asWarning));
+  if (!ofMappings.some(isError)) problems.push(...loaded.failedCases().map(asFailed));
   if (loaded.mapper !== null) found.push(`mappings        version ${loaded.mapper.version}`);
   return { problems, found };
 }
@@ -156,8 +163,9 @@ export function addCheck(program: Command, terminal: Terminal, finish: (code: Ex
 Prints every mistake as file:line:column. Of mappings it tells what keeps them
 from running, and what is probably wrong all the same: fields HL7 does not have,
 elements FHIR does not have or of another type, required elements nobody sets,
-rules that are never reached, names nobody uses. With a configuration it also
-looks at certificates and, of mappings without errors, runs the cases.
+rules that are never reached, names nobody uses; and, of mappings without errors,
+cases that end otherwise than they say. With a configuration it also looks at
+certificates.
 The exit code is 2 if there is an error, and 0 if not; warnings do not count.
 
 Examples:

@@ -1,5 +1,5 @@
 import type { Message } from '../hl7/message.ts';
-import { findMaker } from '../mapping/resource-faults.ts';
+import { entriesByElement, findMaker } from '../mapping/resource-faults.ts';
 import type { TrailEntry } from '../mapping/trail.ts';
 import { listUnusedFields, readLocation } from '../mapping/unused-fields.ts';
 import type { Judged, JudgedDelivery } from './judge.ts';
@@ -34,20 +34,22 @@ type Locate = (where: string) => string;
 
 /** Says of each element of a delivery, in the order of the body, which rule made it of which field. */
 export function explainDelivery(delivery: JudgedDelivery, message: Message | null, locate: Locate): ExplainedElement[] {
-  const elements = lastOfEach(delivery.trail).flatMap(({ element, where, sources, rows }): ExplainedElement[] => {
-    const value = valueAt(delivery.value, element);
-    // A rule may have made something that was then left out with what it stood in.
-    if (value === undefined) return [];
-    return [
-      {
-        element,
-        value,
-        rule: locate(where),
-        sources: sources.map((at) => ({ at, raw: message === null ? null : readLocation(message, at) })),
-        rows: rows.map(locate),
-      },
-    ];
-  });
+  const elements = lastOfEach(delivery.trail.filter(({ isMaker }) => isMaker)).flatMap(
+    ({ element, where, sources, rows }): ExplainedElement[] => {
+      const value = valueAt(delivery.value, element);
+      // A rule may have made something that was then left out with what it stood in.
+      if (value === undefined) return [];
+      return [
+        {
+          element,
+          value,
+          rule: locate(where),
+          sources: sources.map((at) => ({ at, raw: message === null ? null : readLocation(message, at) })),
+          rows: rows.map(locate),
+        },
+      ];
+    },
+  );
   return inBodyOrder(elements, delivery.value);
 }
 
@@ -63,8 +65,14 @@ export function listUnused({ explanation }: Judged): UnusedValue[] {
 
 /** `file:line:col` of the rule that made an element, or the nearest thing around it. */
 export function findRule(delivery: JudgedDelivery, element: string, locate: Locate): string {
-  const maker = findMaker(element, new Map(delivery.trail.map((entry) => [entry.element, entry])));
+  const maker = findMaker(element, entriesByElement(delivery.trail));
   return locate(maker?.where ?? delivery.where);
+}
+
+/** `file:line:col` of the rule that is there for an element and made nothing; null = there is none. */
+export function findSilentRule(delivery: JudgedDelivery, element: string, locate: Locate): string | null {
+  const entry = delivery.trail.findLast((one) => !one.isMaker && one.element === element);
+  return entry === undefined ? null : locate(entry.where);
 }
 
 /** An element that several rules tried (`first:`) is the last one's. */

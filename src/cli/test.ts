@@ -7,7 +7,7 @@ import { findRule } from './explanation.ts';
 import { addBenchOptions, type LocatedChange, showChange } from './map.ts';
 import { isConversation, type Played, playConversation } from './play-conversation.ts';
 import { diffValues } from './structural-diff.ts';
-import { type ExitCode, paint, showProblem, type Terminal } from './terminal.ts';
+import { type ExitCode, nearPath, paint, showProblem, type Terminal } from './terminal.ts';
 import { type Bench, type BenchOptions, openWorkbench, type Workbench } from './workbench.ts';
 
 export interface TestOptions extends BenchOptions {
@@ -39,7 +39,8 @@ export async function test(folders: readonly string[], options: TestOptions, ter
   const workbench = await openWorkbench(options, terminal, Buffer.from(SECRET));
   try {
     const bench = workbench.load();
-    const tested: Tested[] = [runCases(bench)];
+    const cases = runCases(bench);
+    const tested: Tested[] = [cases];
     for (const folder of folders.flatMap(findConversations)) {
       const one = await runConversation(folder, options.update === true, bench, workbench);
       tested.push(one);
@@ -47,7 +48,7 @@ export async function test(folders: readonly string[], options: TestOptions, ter
     }
     const isGood = tested.every(isPassed);
     if (options.json) terminal.print(JSON.stringify(tested, null, 2));
-    else showEnd(tested, bench, terminal);
+    else showEnd(tested, `${cases.passed} of ${bench.caseCount} cases passed`, terminal);
     return isGood ? 0 : 1;
   } finally {
     await workbench.dispose();
@@ -56,8 +57,15 @@ export async function test(folders: readonly string[], options: TestOptions, ter
 
 const isPassed = ({ complaints, changes }: Tested) => complaints.length === 0 && changes.length === 0;
 
-function runCases(bench: Bench): Tested {
-  return { name: 'mappings', complaints: bench.failedCases().map(showProblem), changes: [], written: [] };
+/** One line a problem, and below it the rule that made what differs. */
+function runCases(bench: Bench): Tested & { readonly passed: number } {
+  const failed = bench.failedCases();
+  const complaints = failed.map((one) => {
+    const rule = one.rule === null ? '' : `\n      ${nearPath(one.rule)}`;
+    return showProblem(one) + rule;
+  });
+  const passed = bench.caseCount - new Set(failed.map(({ ofCase }) => ofCase)).size;
+  return { name: 'mappings', complaints, changes: [], written: [], passed };
 }
 
 /** Folders with `in.hl7`, at or below a folder. */
@@ -145,12 +153,11 @@ function show(tested: Tested, terminal: Terminal): void {
   for (const change of changes) showChange(change, terminal);
 }
 
-function showEnd(tested: readonly Tested[], bench: Bench, terminal: Terminal): void {
+function showEnd(tested: readonly Tested[], ofCases: string, terminal: Terminal): void {
   const [cases, ...conversations] = tested;
-  const failedCases = cases?.complaints ?? [];
-  for (const line of failedCases) terminal.print(`${paint(terminal, 'red', '✗')} ${line}`);
+  for (const line of cases?.complaints ?? []) terminal.print(`${paint(terminal, 'red', '✗')} ${line}`);
   const passed = conversations.filter(isPassed).length;
-  const parts = [`${bench.caseCount - failedCases.length} of ${bench.caseCount} cases passed`];
+  const parts = [ofCases];
   if (conversations.length > 0) parts.push(`${passed} of ${conversations.length} conversations passed`);
   const style = tested.every(isPassed) ? 'green' : 'red';
   terminal.print(paint(terminal, style, parts.join(', ')));

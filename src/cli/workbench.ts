@@ -6,13 +6,13 @@ import type { Operation } from '../contracts/target.ts';
 import type { FindOperation } from '../engine/outcome.ts';
 import type { Channel, TargetPlace } from '../engine/settings.ts';
 import { type Installation, readInstallation } from '../main.ts';
-import { runCases } from '../mapping/case.ts';
 import { compileMappings } from '../mapping/compile.ts';
 import { readMappingFiles } from '../mapping/load.ts';
 import type { ExplainingMapper } from '../mapping/mapper.ts';
+import { namedOperations } from '../mapping/named-operations.ts';
 import type { Problem } from '../mapping/problem.ts';
 import { parseYaml, type SourceFile } from '../mapping/yaml-node.ts';
-import { createMappingLoader } from '../mappings.ts';
+import { createMappingLoader, type FailedCase, failCases } from '../mappings.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The mappings that come with Sluss; they stand two folders above this file, in `src` and in `dist`. */
@@ -49,7 +49,7 @@ export interface Bench {
   readonly channels: readonly BenchChannel[];
   readonly findOperation: FindOperation;
   /** Cases of the files that end otherwise than they say. */
-  failedCases(): readonly ConfigProblem[];
+  failedCases(): readonly FailedCase[];
   /** How many cases there are. */
   readonly caseCount: number;
 }
@@ -165,12 +165,7 @@ function openPackaged(options: BenchOptions, secret: Uint8Array): Workbench {
     const own = { ...channel, zone: null, overrides: readYaml(`party: { value: ${NOBODY} }`), node: null };
     const { mapper, problems } = compileMappings(files, { ...setup, channels: [own] });
     if (mapper === null) throw new ConfigError(problems.map((problem) => toConfigProblem(problem, from)));
-    const failedCases = () => {
-      const every = { ...own, mappings: listMappings(files) };
-      const { channels } = compileMappings(files, { ...setup, channels: [every] });
-      const failed = [...channels.values()].flatMap(({ mappings }) => mappings.flatMap(runCases));
-      return failed.map((problem) => toConfigProblem(problem, from));
-    };
+    const failedCases = () => failCases(files, { ...setup, channels: [] }, from);
     const findOperation: FindOperation = () => ANY_OPERATION;
     return { mapper, channels: [channel], findOperation, failedCases, caseCount: countCases(files) };
   };
@@ -207,26 +202,6 @@ function makeTargets({ configuration, makeTarget }: Installation): TargetPlace[]
       const send = () => Promise.reject(new Error('this target could not be made'));
       return { name: named.name, limits: named.limits, target: { operations, send, stop: async () => {} } };
     }
-  });
-}
-
-/** Every operation that some file delivers to: without a configuration there are no targets it could be missing from. */
-function namedOperations(files: readonly SourceFile[]): Record<string, string[]> {
-  const operations: Record<string, string[]> = {};
-  for (const { text } of files) {
-    for (const [, target = '', operation = ''] of text.matchAll(/\bto:\s*["']?([\w.-]+)\/([\w.-]+)/g)) {
-      operations[target] = [...(operations[target] ?? []), operation];
-    }
-  }
-  return operations;
-}
-
-/** Names of the message mappings. */
-function listMappings(files: readonly SourceFile[]): string[] {
-  return files.flatMap((file) => {
-    const root = parseYaml(file).root;
-    const name = root?.isMap ? root.entries().get('mapping')?.value : undefined;
-    return name === undefined ? [] : [name.text()];
   });
 }
 

@@ -1,51 +1,80 @@
 import { Fault } from '../contracts/fault.ts';
-import type { Mapped } from '../contracts/mapper.ts';
+import { compareOutcome } from './compare-outcome.ts';
 import { arrangeGroups } from '../hl7/group.ts';
 import { type Header, readHeader } from '../hl7/header.ts';
 import { parseMessage } from '../hl7/message.ts';
-import { type MessageMapping, gatherOutcomes } from './mapping.ts';
-import { keepProblem, type Problem } from './problem.ts';
+import { readExpectation } from './expectation.ts';
+import { gatherOutcomes, type MessageMapping } from './mapping.ts';
+import { type Problem, ProblemError } from './problem.ts';
+import { Trail } from './trail.ts';
 import type { YamlNode } from './yaml-node.ts';
 
-/**
- * Runs the `tests:` of a mapping: each is a message in the file itself and what becomes of it. A case that ends
- * otherwise is a problem with its line.
- */
-export function runCases(mapping: MessageMapping): Problem[] {
-  const problems: Problem[] = [];
-  for (const node of mapping.tests) keepProblem(problems, () => runCase(node, mapping), undefined);
-  return problems;
+/** Where a case ends otherwise than it says. */
+export interface CaseProblem extends Problem {
+  /** `file:line:col` of the case; several problems may be one case's. */
+  readonly ofCase: string;
+  /** `file:line:col` of the rule that made what differs; null = no rule did. */
+  readonly rule: string | null;
 }
 
-function runCase(node: YamlNode, mapping: MessageMapping): void {
-  const keys = node.keys(['name', 'message', 'expect']);
+/** Which cases are run, and what they can know. */
+export interface CaseChoice {
+  /** null = all; else those that speak of parties, or those that do not. */
+  readonly speaksOfParties: boolean | null;
+  /** False where parties are not configured: then a party is not compared. */
+  readonly knowsParties: boolean;
+}
+
+/**
+ * Runs the `tests:` of a mapping: each is a message in the file itself and what becomes of it. Whatever ends otherwise
+ * is a problem at the line that expected it.
+ */
+export function runCases(
+  mapping: MessageMapping,
+  choice: CaseChoice = { speaksOfParties: null, knowsParties: true },
+): CaseProblem[] {
+  return mapping.tests.flatMap((node) => {
+    try {
+      return runCase(node, mapping, choice);
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error;
+      return [{ ...error.problem, ofCase: node.where, rule: null }];
+    }
+  });
+}
+
+function runCase(node: YamlNode, mapping: MessageMapping, choice: CaseChoice): CaseProblem[] {
+  const keys = node.keys(['name', 'message', 'expect', 'because']);
   const name = keys.get('name')?.text() ?? node.fail('A case needs a name');
   const messageNode = keys.get('message') ?? node.fail('A case needs a message');
-  const expectNode = keys.get('expect') ?? node.fail('A case needs expect: …');
+  const expected = readExpectation(keys.get('expect') ?? node.fail('A case needs expect: …'));
+  if (choice.speaksOfParties !== null && choice.speaksOfParties !== expected.speaksOfParties) return [];
   const bytes = new TextEncoder().encode(messageNode.text('a message').trim().replaceAll('\n', '\r'));
-  const mapped = mapCase(bytes, mapping, (message) => messageNode.fail(`Case "${name}": ${message}`));
-  const made = {
-    deliver: mapped.drafts.map((draft) => `${draft.target}/${draft.operation}`),
-    skipped: mapped.skipped.map(({ reason }) => reason),
-    faults: mapped.faults.map(({ code }) => code as string),
-  };
-  const expected = expectNode.keys(['deliver', 'skipped', 'faults']);
-  for (const part of ['deliver', 'skipped', 'faults'] as const) {
-    const wanted = (expected.get(part)?.items() ?? []).map((item) => item.text());
-    if (JSON.stringify(wanted) === JSON.stringify(made[part])) continue;
-    const got = made[part].length === 0 ? 'none' : made[part].join(', ');
-    const want = wanted.length === 0 ? 'none' : wanted.join(', ');
-    (expected.get(part) ?? expectNode).fail(`Case "${name}": ${part} expected ${want}, got ${got}`);
-  }
+  const outcomes = mapCase(bytes, mapping, (message) => messageNode.fail(`Case "${name}": ${message}`));
+  return compareOutcome(expected, outcomes, choice.knowsParties).map(({ node: at, text, hint, rule }) => ({
+    ...at.problem(`Case "${name}": ${text}`, hint),
+    ofCase: node.where,
+    rule,
+  }));
 }
 
-function mapCase(bytes: Uint8Array, mapping: MessageMapping, fail: (message: string) => never): Mapped {
+function mapCase(bytes: Uint8Array, mapping: MessageMapping, fail: (message: string) => never) {
   const header = readCaseHeader(bytes, fail);
   if (mapping.refuses(header) !== null) fail(`the mapping does not take ${header.messageCode}^${header.triggerEvent}`);
   const message = parseMessage(new TextDecoder().decode(bytes), header.delimiters);
   const decodeBytes = (part: Uint8Array) => new TextDecoder().decode(part);
-  const run = { message, root: arrangeGroups(message), zone: mapping.zone, decodeBytes, trail: null, warnings: [] };
-  return gatherOutcomes(mapping.mapMessage(run), run.warnings);
+  const trail = new Trail();
+  const run = { message, root: arrangeGroups(message), zone: mapping.zone, decodeBytes, trail, warnings: [] };
+  const results = mapping.mapMessage(run);
+  return {
+    mapped: gatherOutcomes(results, run.warnings),
+    made: results.flatMap(({ drafts, made }) => pair(drafts, made)),
+  };
+}
+
+/** Of a result with faults there are bodies without drafts. */
+function pair<Draft, Made>(drafts: readonly Draft[], made: readonly Made[]): Made[] {
+  return drafts.length === 0 ? [] : [...made];
 }
 
 function readCaseHeader(bytes: Uint8Array, fail: (message: string) => never): Header {

@@ -88,19 +88,68 @@ const reasons = (description: string): Schema =>
     description,
   );
 
+const inPart = (description: string): Schema => ({ type: 'object', description });
+const expectedDelivery = object(
+  {
+    to: DELIVERY.to as Schema,
+    party: text('The care provider, as sluss.yaml names it; compared where that is at hand.'),
+    body: inPart('What is sent, in part: what is not named may be there as well; null = not there.'),
+    resources: listOf(
+      object({ resourceType: text('FHIR type.') }, ['resourceType'], {
+        additionalProperties: true,
+        description: 'A resource in part: what is not named may be there as well; null = not there.',
+      }),
+      'Resources of the bundle, in any order; others may be there as well.',
+    ),
+    without: listOf({ type: 'string' }, 'Resource types the bundle must not have.'),
+  },
+  ['to'],
+  { description: 'A delivery and what it holds.' },
+);
+const expectedCodes = (description: string): Schema =>
+  listOf(
+    {
+      anyOf: [
+        { enum: Object.keys(FAULTS) },
+        object(
+          {
+            code: { enum: Object.keys(FAULTS), description: 'The code, as docs/faults.md lists them.' },
+            at: text('Where in the message: OBX[1]-3.'),
+            detail: text('What is said beside: table known-tests.'),
+          },
+          ['code'],
+        ),
+      ],
+    },
+    description,
+  );
+
 const testCase = object(
   {
     name: text('What the case shows.'),
     message: text('The message; its lines are its segments.'),
     expect: object(
       {
-        deliver: listOf({ type: 'string' }, 'Deliveries that are made, as target/operation.'),
-        skipped: listOf({ type: 'string' }, 'Reasons of results left out.'),
-        faults: listOf({ enum: Object.keys(FAULTS) }, 'Codes of the faults it meets.'),
+        deliver: listOf(
+          { anyOf: [{ type: 'string' }, expectedDelivery] },
+          'Deliveries that are made, in order: target/operation, or that with what it is.',
+        ),
+        skipped: listOf(
+          {
+            anyOf: [
+              { type: 'string' },
+              object({ reason: text('The reason.'), at: text('Where: OBX[2].') }, ['reason'], {}),
+            ],
+          },
+          'Reasons of results left out.',
+        ),
+        faults: expectedCodes('Codes of the faults it meets.'),
+        warnings: expectedCodes('Codes of the warnings it gives; not compared where not named.'),
       },
       [],
-      { description: 'What becomes of it; what is not named must be empty.' },
+      { description: 'What becomes of it; deliver, skipped and faults that are not named must be empty.' },
     ),
+    because,
   },
   ['name', 'message', 'expect'],
 );

@@ -11,7 +11,7 @@ const MAX_FAULTS = 20;
  * @param where the delivery's own line, for what no rule made
  */
 export function resourceFaults(issues: readonly ResourceIssue[], trail: readonly TrailEntry[], where: string): Fault[] {
-  const byElement = new Map(trail.map((entry) => [entry.element, entry]));
+  const byElement = entriesByElement(trail);
   return issues.slice(0, MAX_FAULTS).map(({ path, message }) => {
     const entry = findMaker(path, byElement);
     return new Fault('mapping-incomplete', {
@@ -20,6 +20,12 @@ export function resourceFaults(issues: readonly ResourceIssue[], trail: readonly
       detail: path === '' ? message : `${path}: ${message}`,
     });
   });
+}
+
+/** The trail as `findMaker` reads it: what made an element goes before what only has its parts made. */
+export function entriesByElement(trail: readonly TrailEntry[]): Map<string, TrailEntry> {
+  const ordered = [...trail.filter(({ isMaker }) => !isMaker), ...trail.filter(({ isMaker }) => isMaker)];
+  return new Map(ordered.map((entry) => [entry.element, entry]));
 }
 
 /** The entry of the element, or of the nearest one around it that a rule made; null = no rule did. */

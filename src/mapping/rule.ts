@@ -119,11 +119,13 @@ function compileLiteral(node: YamlNode): Evaluate {
 }
 
 function compileList(node: YamlNode, around: Surroundings): Evaluate {
+  const places = node.items().map((item) => item.where);
   const rules = node.items().map((item) => compileRule(item, around));
   return (scope) => {
     const { trail } = scope.run;
     const values: unknown[] = [];
-    for (const rule of rules) {
+    for (const [index, rule] of rules.entries()) {
+      trail?.ruled(`[${values.length}]`, places[index] ?? node.where);
       const found = trail === null ? tryTo(rule, scope) : tryWithin(trail, `[${values.length}]`, rule, scope);
       if (found === null || isNothing(found)) continue;
       // A rule that finds many (all:) puts each of them into the list.
@@ -212,6 +214,8 @@ interface Element {
   readonly name: string;
   readonly evaluate: Evaluate;
   readonly isLiteral: boolean;
+  /** `file:line:col` of its rule, which may stand in an overlay. */
+  readonly where: string;
 }
 
 /**
@@ -236,22 +240,27 @@ export function compileSet(
   }
   const elements: Element[] = [];
   for (const [name, { keyNode, value }] of entries) {
-    if (value.isNull && overrides.has(name)) continue;
+    const where = value.where;
+    if (value.isNull && overrides.has(name)) {
+      elements.push({ name, evaluate: () => null, isLiteral: true, where });
+      continue;
+    }
     try {
       if (!ELEMENT_NAME.test(name)) keyNode.fail(`"${name}" is not an element’s name`);
-      elements.push({ name, evaluate: compileRule(value, around), isLiteral: isLiteral(value) });
+      elements.push({ name, evaluate: compileRule(value, around), isLiteral: isLiteral(value), where });
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       around.problems.push(error.problem);
     }
   }
   const hasRules = elements.some(({ isLiteral }) => !isLiteral);
-  const where = node.where;
+  const where = (entries.get('end')?.value ?? node).where;
   return (scope) => {
     const { trail } = scope.run;
     const made: Record<string, unknown> = {};
     let isEmpty = hasRules;
-    for (const { name, evaluate, isLiteral } of elements) {
+    for (const { name, evaluate, isLiteral, where } of elements) {
+      trail?.ruled(name, where);
       const found = trail === null ? tryTo(evaluate, scope) : tryWithin(trail, name, evaluate, scope);
       if (found === null || isNothing(found)) continue;
       if (trail !== null && found.value instanceof Choice) trail.rename(name, found.value.nameOf(name));

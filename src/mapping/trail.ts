@@ -8,6 +8,8 @@ export interface TrailEntry {
   readonly sources: readonly string[];
   /** `file:line:col` of the table rows it was looked up in. */
   readonly rows: readonly string[];
+  /** False of a rule that only has the element's parts made, or that made nothing there. */
+  readonly isMaker: boolean;
 }
 
 /** A table that was asked for what stands at an HL7 location, and has no row for it. */
@@ -147,6 +149,15 @@ export class Trail {
   /** Notes that the element at hand was made by a rule; what only led to it (a `let`, a condition) is not an element. */
   made(where: string, sources: ReadonlySet<string>, rows: ReadonlySet<string>): void {
     if (this.#stack.length > 0 || this.#element === '') return;
-    this.#entries.push({ element: this.#element, where, sources: [...sources], rows: [...rows] });
+    const [element, isMaker] = [this.#element, true];
+    this.#entries.push({ element, where, sources: [...sources], rows: [...rows], isMaker });
+  }
+
+  /** Notes which rule is there for an element (or an item) of what is being made, whether or not it made anything. */
+  ruled(step: string, where: string): void {
+    if (this.#stack.length > 0) return;
+    const outer = this.#element;
+    const element = outer === '' || step.startsWith('[') ? outer + step : `${outer}.${step}`;
+    this.#entries.push({ element, where, sources: [], rows: [], isMaker: false });
   }
 }

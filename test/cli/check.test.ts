@@ -68,7 +68,8 @@ describe('sluss check', () => {
     const wrong = readFileSync(file, 'utf8').replace(/^( +)expect: .*$/gm, '$1expect: { faults: [internal] }');
     writeFileSync(file, wrong);
     const cases = await check();
-    expect(cases.err).toMatch(/warning .*Case "/);
+    expect(cases.code).toBe(2);
+    expect(cases.err).toMatch(/error .*se-covid-certificates\.yaml:\d+:\d+ Case "/);
     writeFileSync(file, `${wrong}\nsurprise: 1\n`);
     const mistaken = await check();
     expect(mistaken.code).toBe(2);
@@ -136,6 +137,39 @@ describe('sluss check of folders', () => {
     const { out } = await runCommand(['check', shipped, own, '--format', 'github']).done;
     expect(out).toMatch(
       /^::error file=.*lab\.yaml,line=3,col=44::Observation\.status takes no "finnal": .* \(did you mean "final"\?\)$/,
+    );
+  });
+
+  it('runs the cases; one that fails is a mistake, told with the rule that made what differs', async () => {
+    const own = folder(`mapping: lab
+extends: oru-r01
+resources: { observation: { set: { status: { value: final } } } }
+tests:
+  - name: status
+    message: |
+      MSH|^~\\&|LIS|LAB|SLUSS|EHM|20240301101500||ORU^R01^ORU_R01|1|P|2.5.1
+      PID|1||4711^^^LAB^MR||Berg^Alva
+      OBR|1||F1|K^Potassium^L
+      OBX|1|NM|K^Potassium^L||4.1|mmol/L|||||P
+    expect:
+      deliver:
+        - to: fhir/transaction
+          party: region-nord
+          resources:
+            - { resourceType: Observation, status: preliminary }
+`);
+    const failed = await runCommand(['check', shipped, own]).done;
+    expect(failed.err).toContain(
+      'lab.yaml:16:52 Case "status": Observation.status expected "preliminary", got "final", made by ',
+    );
+    expect(failed.err).toMatch(/made by .*own\/lab\.yaml:3:53$/m);
+    expect(failed.code).toBe(2);
+    const text = readFileSync(join(own, 'lab.yaml'), 'utf8');
+    writeFileSync(join(own, 'lab.yaml'), text.replace('status: preliminary', 'status: final'));
+    expect((await runCommand(['check', shipped, own]).done).code).toBe(0);
+    writeFileSync(join(own, 'lab.yaml'), text.replace('party:', 'parti:'));
+    expect((await runCommand(['check', shipped, own]).done).err).toContain(
+      'lab.yaml:14:11 Unknown key "parti" (did you mean "party"?)',
     );
   });
 
