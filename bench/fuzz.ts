@@ -63,20 +63,20 @@ function collectedMb(): number {
 async function watchAll(): Promise<void> {
   const endsAt = performance.now() + Number(values.minutes) * 60_000;
   const failures: Failure[] = [];
+  const note = (failure: Failure) => {
+    if (failures.some(({ found }) => alike(found[0] ?? '', failure.found[0] ?? ''))) return;
+    failures.push(failure);
+    console.error(
+      `NOT AS IT MUST BE; repeat with: npm run fuzz -- --seed ${failure.seed} --kind ${failure.kind} --cases 1`,
+    );
+    for (const text of failure.found) console.error(`  ${text}`);
+    console.error(`  ${failure.mapping}: ${JSON.stringify(failure.input.slice(0, 2_000))}`);
+  };
   let cases = 0;
   for (let seed = Number(values.seed); cases === 0 || performance.now() < endsAt; seed += CASES) {
     console.log(`${new Date().toISOString().slice(11, 19)} seeds ${seed} to ${seed + CASES - 1}`);
-    const round = await watchOne(seed, Math.max(1, endsAt - performance.now()));
+    const round = await watchOne(seed, Math.max(1, endsAt - performance.now()), note);
     cases += round.cases;
-    for (const failure of round.failures) {
-      if (failures.some(({ found }) => alike(found[0] ?? '', failure.found[0] ?? ''))) continue;
-      failures.push(failure);
-      console.error(
-        `NOT AS IT MUST BE; repeat with: npm run fuzz -- --seed ${failure.seed} --kind ${failure.kind} --cases 1`,
-      );
-      for (const text of failure.found) console.error(`  ${text}`);
-      console.error(`  ${failure.mapping}: ${JSON.stringify(failure.input.slice(0, 2_000))}`);
-    }
     console.log(`  ${cases} cases so far, ${failures.length} kinds of failure, heap ${round.heapMb.join(', ')} MB`);
   }
   console.log(JSON.stringify({ seed: Number(values.seed), cases, failures: failures.length }));
@@ -85,20 +85,19 @@ async function watchAll(): Promise<void> {
 
 interface Round {
   cases: number;
-  readonly failures: Failure[];
   heapMb: readonly number[];
 }
 
 /** One process, watched: it must not die, hang or grow. */
-async function watchOne(firstSeed: number, limitMs: number): Promise<Round> {
-  const round: Round = { cases: 0, failures: [], heapMb: [] };
+async function watchOne(firstSeed: number, limitMs: number, note: (failure: Failure) => void): Promise<Round> {
+  const round: Round = { cases: 0, heapMb: [] };
   const kind = values.kind === undefined ? [] : ['--kind', values.kind];
   const args = ['--seed', String(firstSeed), '--cases', String(CASES), ...kind];
   const child: ChildProcess = fork(import.meta.filename, args, { execArgv: ['--expose-gc'] });
   let at = firstSeed;
   let isStopped = false;
-  const fail = (text: string) =>
-    round.failures.push({ kind: 'listener', seed: at, found: [text], mapping: '?', input: '' });
+  let hasFailed = false;
+  const fail = (text: string) => note({ kind: 'listener', seed: at, found: [text], mapping: '?', input: '' });
   const stopAt = setTimeout(() => {
     isStopped = true;
     child.kill('SIGKILL');
@@ -109,8 +108,10 @@ async function watchOne(firstSeed: number, limitMs: number): Promise<Round> {
     if ('at' in word) {
       at = word.at;
       round.cases += 1;
-    } else if ('failure' in word) round.failures.push(word.failure);
-    else round.heapMb = word.heapMb;
+    } else if ('failure' in word) {
+      hasFailed = true;
+      note(word.failure);
+    } else round.heapMb = word.heapMb;
     silence = setTimeout(() => {
       fail('the process hangs');
       child.kill('SIGKILL');
@@ -121,7 +122,7 @@ async function watchOne(firstSeed: number, limitMs: number): Promise<Round> {
   );
   clearTimeout(silence);
   clearTimeout(stopAt);
-  if (!isStopped && code !== 0 && round.failures.length === 0) fail(`the process died: ${code ?? signal}`);
+  if (!isStopped && code !== 0 && !hasFailed) fail(`the process died: ${code ?? signal}`);
   const [first, ...rest] = round.heapMb;
   const last = rest.at(-1);
   if (first !== undefined && last !== undefined && last > first * MEMORY_GROWTH + 10)

@@ -105,6 +105,16 @@ export function decodeText(bytes: Uint8Array, charset: Charset): string {
 }
 
 /**
+ * Decodes a message from its MSH on, as `decodeText` does. Two bytes a letter, or one, shows in the first two bytes, and
+ * is believed more than any name: read the other way every segment would be lost, and nobody would hear of it.
+ * @throws Fault `charset-undecodable` at MSH-18
+ */
+export function decodeMessage(bytes: Uint8Array, charset: Charset): string {
+  if ((charset.form === 'utf16') !== (utf16Order(bytes) !== null)) throw undecodable(charset, 0);
+  return decodeText(bytes, charset);
+}
+
+/**
  * Encodes text that we write ourselves. A character the set does not have becomes `?`, so this is for our own words (an
  * acknowledgement's user message) and never for a value of a message.
  */

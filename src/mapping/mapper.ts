@@ -1,6 +1,6 @@
 import { Fault } from '../contracts/fault.ts';
 import type { Answered, Draft, MapContext, Mapped, Mapper } from '../contracts/mapper.ts';
-import { type CharsetPolicy, decodeText, resolveCharset } from '../hl7/charset.ts';
+import { type CharsetPolicy, decodeMessage, decodeText, resolveCharset } from '../hl7/charset.ts';
 import { arrangeGroups } from '../hl7/group.ts';
 import { type Header, readHeader } from '../hl7/header.ts';
 import { type Message, parseMessage } from '../hl7/message.ts';
@@ -92,7 +92,10 @@ function readMessage(
   const header = readHeader(bytes);
   const mappings = chooseMappings(header, channel);
   const charset = resolveCharset(header.charset, channel.charset);
-  const message = parseMessage(decodeText(bytes, charset), header.delimiters);
+  const message = parseMessage(decodeMessage(bytes, charset), header.delimiters);
+  // Sources take several messages apart; those they cannot read as such must not pass as one.
+  const hasSecond = message.segments.some(({ name, occurrence }) => name === 'MSH' && occurrence > 1);
+  if (hasSecond) throw new Fault('segment-sequence', { at: 'MSH[2]' });
   return {
     run: {
       message,

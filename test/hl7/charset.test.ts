@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '../../src/contracts/fault.ts';
-import { type Charset, decodeText, encodeText, findCharset, resolveCharset } from '../../src/hl7/charset.ts';
+import {
+  type Charset,
+  decodeMessage,
+  decodeText,
+  encodeText,
+  findCharset,
+  resolveCharset,
+} from '../../src/hl7/charset.ts';
 
 const NO_POLICY = { default: null, force: null };
 
@@ -122,6 +129,23 @@ describe('decodeText', () => {
         expect(decodeText(encodeText(text, named('UTF-8')), named('UTF-8'))).toBe(text.toWellFormed());
       }),
     );
+  });
+});
+
+describe('decodeMessage', () => {
+  const [ascii, utf16] = [named('ASCII'), named('UNICODE UTF-16')];
+  const text = 'MSH|^~\\&|LAB\rPID|1\r';
+
+  it.each([
+    ['two bytes a letter where the set has one', Buffer.from(text, 'utf16le'), ascii],
+    ['one byte a letter where the set has two', Buffer.from(text, 'latin1'), utf16],
+  ])('refuses %s, in which no segment would be found', (_, bytes, charset) => {
+    expect(faultOf(() => decodeMessage(bytes, charset)).code).toBe('charset-undecodable');
+  });
+
+  it('reads both where they are what they are said to be', () => {
+    expect(decodeMessage(Buffer.from(text, 'latin1'), ascii)).toBe(text);
+    expect(decodeMessage(Buffer.from(text, 'utf16le'), utf16)).toBe(text);
   });
 });
 

@@ -234,6 +234,11 @@ describe('a message', () => {
     );
   });
 
+  it('that holds another is refused, as its results could be taken for the first one’s', () => {
+    const two = Buffer.concat([message([...SEGMENTS]), message([...SEGMENTS])]);
+    expect(faultsOf(mapper.map(two, CONTEXT))).toEqual(['segment-sequence MSH[2]']);
+  });
+
   it('of a channel nobody configured is a fault of the engine', () => {
     expect(mapper.map(first, { channel: 'nowhere', sender: null }).faults).toMatchObject([{ code: 'internal' }]);
   });
