@@ -84,7 +84,7 @@ export async function assemble(file: string, around: Surroundings, mayMakeSecret
   );
   checkReturns(configuration, targets);
   const channels = configuration.channels.map((channel): Channel => {
-    const { name, parties: permitted, charset, acknowledge, answerWithinMs, ackDialect, returnTo } = channel;
+    const { name, parties: permitted, charset, limits, acknowledge, answerWithinMs, ackDialect, returnTo } = channel;
     const path = ['channels', name, 'source'];
     const source = make(configuration, path, () => makeSource(channel));
     const describe = (why: string) => problemText(configuration.problemAt(path, `${path.join('.')}: ${why}.`));
@@ -93,6 +93,7 @@ export async function assemble(file: string, around: Surroundings, mayMakeSecret
       source: withStartFailure(source, describe),
       parties: permitted,
       charset,
+      limits,
       acknowledge,
       answerWithinMs,
       dialect: ackDialect,

@@ -26,8 +26,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 const FRONT = 'front';
 const CLI = 'cli';
 
-/** Of hl7, the engine may know header and acknowledgement, and the character set these are written in. */
-const ENGINE_HL7 = ['hl7/header.ts', 'hl7/ack.ts', 'hl7/charset.ts'];
+/** Of hl7, the engine may know header and acknowledgement, the character set these are written in, and how to count parts. */
+const ENGINE_HL7 = ['hl7/header.ts', 'hl7/ack.ts', 'hl7/charset.ts', 'hl7/part-limits.ts'];
 
 /** Plugins never import each other. */
 const PLUGINS = [

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type ChannelConfiguration, ConfigError, type ConfigProblem } from '../config/configuration.ts';
 import type { Operation } from '../contracts/target.ts';
 import type { FindOperation } from '../engine/outcome.ts';
-import type { Channel, TargetPlace } from '../engine/settings.ts';
+import { type Channel, PART_LIMITS, type TargetPlace } from '../engine/settings.ts';
 import { type Installation, readInstallation } from '../main.ts';
 import { compileMappings } from '../mapping/compile.ts';
 import { readMappingFiles } from '../mapping/load.ts';
@@ -151,6 +151,7 @@ function openPackaged(options: BenchOptions, secret: Uint8Array): Workbench {
       mappings: [mapping],
       parties: [NOBODY],
       charset: { default: options.charset ?? null, force: null },
+      limits: PART_LIMITS,
       acknowledge: 'taken',
       answerWithinMs: 0,
       dialect: { codes: {}, err: 'auto', msa3: true },
@@ -183,8 +184,8 @@ function openPackaged(options: BenchOptions, secret: Uint8Array): Workbench {
 }
 
 function toBenchChannel(channel: ChannelConfiguration): BenchChannel {
-  const { name, parties, charset, acknowledge, answerWithinMs, ackDialect, returnTo } = channel;
-  return { name, parties, charset, acknowledge, answerWithinMs, dialect: ackDialect, returnTo };
+  const { name, parties, charset, limits, acknowledge, answerWithinMs, ackDialect, returnTo } = channel;
+  return { name, parties, charset, limits, acknowledge, answerWithinMs, dialect: ackDialect, returnTo };
 }
 
 /**

@@ -58,6 +58,7 @@ export interface ChannelConfiguration {
   readonly charset: { readonly default: string | null; readonly force: string | null };
   /** IANA name; null = what the mapping says. */
   readonly zone: string | null;
+  readonly limits: { readonly segments: number; readonly fields: number; readonly repetitions: number };
   readonly acknowledge: 'stored' | 'taken' | 'settled';
   readonly answerWithinMs: number;
   readonly ackDialect: AckDialect;

@@ -49,7 +49,7 @@ export function readEnds(shape: Ends, yaml: YamlFile, plugins: readonly AnyPlugi
   for (const [name, value] of Object.entries(shape.channels)) {
     const found = check('source', value.source, ['channels', name, 'source'], ['kind']);
     if (found === null) continue;
-    const { mappings, parties, charset, zone, acknowledge, ackDialect, answerWithin, return: returnTo } = value;
+    const { mappings, parties, charset, zone, limits, acknowledge, ackDialect, answerWithin, return: returnTo } = value;
     channels.push({
       name,
       source: { plugin: found.plugin as SourcePlugin, config: found.config },
@@ -57,6 +57,7 @@ export function readEnds(shape: Ends, yaml: YamlFile, plugins: readonly AnyPlugi
       parties,
       charset: { default: charset?.default ?? null, force: charset?.force ?? null },
       zone: zone ?? null,
+      limits,
       acknowledge,
       answerWithinMs: answerWithin,
       ackDialect: dialectOf(ackDialect),

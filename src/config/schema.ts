@@ -72,6 +72,14 @@ export const channel = z.strictObject({
     .prefault({})
     .describe('Names as MSH-18 would hold them, such as 8859/1 or UNICODE UTF-8.'),
   zone: z.string().optional().describe('Time zone of times without offset, such as Europe/Stockholm.'),
+  limits: z
+    .strictObject({
+      segments: z.int().min(1).default(20_000).describe('Segments of a message.'),
+      fields: z.int().min(1).default(1_000).describe('Fields of a segment.'),
+      repetitions: z.int().min(1).default(10_000).describe('Repetitions of a field.'),
+    })
+    .prefault({})
+    .describe('A message of more parts is refused (AR) before it is mapped, and kept whole.'),
   acknowledge: z
     .enum(['stored', 'taken', 'settled'])
     .default('taken')

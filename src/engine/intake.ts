@@ -5,6 +5,7 @@ import type { Log } from '../contracts/log.ts';
 import type { Mapper } from '../contracts/mapper.ts';
 import type { Ack, Inbound, Intake } from '../contracts/source.ts';
 import { type Header, readHeader } from '../hl7/header.ts';
+import { findExcess, type PartLimits } from '../hl7/part-limits.ts';
 import { type AckMode, isWanted, readAckMode } from './ack-mode.ts';
 import { writeAnswer } from './answer.ts';
 import type { Tally } from './counters.ts';
@@ -58,7 +59,7 @@ export interface IntakeParts {
   readonly onLeftOver: (messageId: number) => void;
 }
 
-type IntakeChannel = OwingChannel;
+type IntakeChannel = OwingChannel & Pick<Channel, 'limits'>;
 
 /** What is read of a message before anything is decided. */
 interface Reading {
@@ -67,6 +68,8 @@ interface Reading {
   readonly mode: AckMode;
   /** Why it cannot even be mapped; null = it can. */
   readonly fault: FaultRecord | null;
+  /** What is stored of it: of what is no message, only its beginning. */
+  readonly kept: Uint8Array;
   readonly contentHash: string;
   readonly receivedAt: number;
 }
@@ -78,7 +81,7 @@ interface Reading {
 export function createIntake(channel: IntakeChannel, parts: IntakeParts): Intake {
   const turns = createTurns();
   return async (inbound) => {
-    const reading = readInbound(inbound, parts.clock.now());
+    const reading = readInbound(inbound, channel.limits, parts.clock.now());
     try {
       const storeFirst = inbound.bytes.length > parts.storeFirstBytes;
       const stored = await turns.take(storeFirst, () => takeIn(reading, storeFirst, channel, parts));
@@ -175,7 +178,7 @@ async function store(
     const outcome = storeFirst && fault === null ? RECEIVED : decide();
     let admitted = await journal.admit({
       channel: channel.name,
-      bytes: fault === null ? inbound.bytes : inbound.bytes.slice(0, KEPT_BYTES_OF_NO_MESSAGE),
+      bytes: reading.kept,
       contentHash,
       controlId: reading.header?.controlId || null,
       origin: inbound.origin,
@@ -208,17 +211,22 @@ async function store(
 }
 
 /** Never throws: what cannot be read is a fault. */
-function readInbound(inbound: Inbound, receivedAt: number): Reading {
+function readInbound(inbound: Inbound, limits: PartLimits, receivedAt: number): Reading {
   const found = inbound.fault?.record ?? null;
   const rest = { inbound, contentHash: hashContent(inbound.bytes), receivedAt };
+  const beginning = () => inbound.bytes.slice(0, KEPT_BYTES_OF_NO_MESSAGE);
   try {
     const header = readHeader(inbound.bytes);
     // An acknowledgement is never answered, so it cannot choose how.
     const mode = readAckMode(isAcknowledgement(header) ? null : header, inbound.reply !== null);
-    return { ...rest, header, mode, fault: found };
+    if (found !== null) return { ...rest, header, mode, kept: beginning(), fault: found };
+    const excess = findExcess(inbound.bytes, header.delimiters, limits);
+    // It is a message all the same: under higher limits the same bytes may be taken when they come again.
+    const fault = excess === null ? null : new Fault('too-many', { detail: excess }).record;
+    return { ...rest, header, mode, kept: inbound.bytes, fault };
   } catch (error) {
     const fault = error instanceof Fault ? error : new Fault('not-hl7', { cause: error });
-    return { ...rest, header: null, mode: { kind: 'original' }, fault: found ?? fault.record };
+    return { ...rest, header: null, mode: { kind: 'original' }, kept: beginning(), fault: found ?? fault.record };
   }
 }
 

@@ -1,6 +1,7 @@
 import type { AckDialect, Source } from '../contracts/source.ts';
 import type { Target } from '../contracts/target.ts';
 import type { CharsetPolicy } from '../hl7/charset.ts';
+import type { PartLimits } from '../hl7/part-limits.ts';
 
 /** A channel as the engine sees it. */
 export interface Channel {
@@ -10,6 +11,8 @@ export interface Channel {
   readonly parties: readonly string[];
   /** How its senders' character set is found. */
   readonly charset: CharsetPolicy;
+  /** A message of more parts is refused before it is mapped. */
+  readonly limits: PartLimits;
   /** When its senders are answered; see `reply.ts`. */
   readonly acknowledge: Acknowledge;
   /** With `settled`: after this long the sender is told to ask again. */
@@ -69,6 +72,8 @@ export interface GiveUpLimits {
   /** Time from the first of them. */
   readonly afterMs: number;
 }
+
+export const PART_LIMITS: PartLimits = { segments: 20_000, fields: 1_000, repetitions: 10_000 };
 
 export const TARGET_LIMITS: TargetLimits = {
   concurrency: 8,

@@ -8,7 +8,13 @@ import type { Parties } from '../../src/contracts/party.ts';
 import { type Ack, type Inbound, type Intake, type Source, STANDARD_DIALECT } from '../../src/contracts/source.ts';
 import type { Delivery, Target, Verdict } from '../../src/contracts/target.ts';
 import { createEngine, type Engine } from '../../src/engine/engine.ts';
-import { type Channel, type EngineSettings, TARGET_LIMITS, type TargetLimits } from '../../src/engine/settings.ts';
+import {
+  type Channel,
+  type EngineSettings,
+  PART_LIMITS,
+  TARGET_LIMITS,
+  type TargetLimits,
+} from '../../src/engine/settings.ts';
 import { openSqliteJournal } from '../../src/journal/sqlite.ts';
 import { createManualClock, createRecordedLog } from './kit.ts';
 
@@ -163,6 +169,7 @@ export async function setUpBench(options: BenchOptions = {}) {
       source,
       parties: ['nord'],
       charset: { default: null, force: null },
+      limits: PART_LIMITS,
       acknowledge: 'taken',
       answerWithinMs: 30_000,
       dialect: STANDARD_DIALECT,

@@ -103,6 +103,29 @@ describe('the intake', () => {
     expect(await bench.journal.readMessage(ack!.messageId!)).toMatchObject({ faults: [{ code: 'frame-too-large' }] });
   });
 
+  it('refuses a message of more parts than its channel takes, whole and unmapped, and takes it once more are allowed', async () => {
+    const limits = { segments: 4, fields: 30, repetitions: 2 };
+    await start({ channel: { limits } });
+    bench.mapper.onMap = () => {
+      throw new Error('must not be reached');
+    };
+    const rest = `M1${'\rOBX|1'.repeat(3)}`;
+    const ack = await bench.source.give(message('M1', rest));
+    expect(textOf(ack)).toContain('MSA|AR|M1');
+    expect(textOf(ack)).toContain('limit 4 segments');
+    expect(ack?.isFinal).toBe(true);
+    const stored = await bench.journal.readMessage(ack!.messageId!);
+    expect(stored).toMatchObject({ state: 'refused', faults: [{ code: 'too-many', detail: 'limit 4 segments' }] });
+    expect(Buffer.from(stored!.bytes)).toEqual(message('M1', rest));
+    expect(textOf(await bench.source.give(message('M2', 'a~b~c')))).toContain('limit 2 repetitions a field');
+    expect(textOf(await bench.source.give(message('M3', '|'.repeat(40))))).toContain('limit 30 fields a segment');
+
+    limits.segments = 5;
+    bench.mapper.onMap = (bytes) => mapped({ drafts: [draft(controlIdOf(bytes))] });
+    expect(textOf(await bench.source.give(message('M1', rest)))).toContain('MSA|AA|M1');
+    await bench.log.seen('delivery-delivered');
+  });
+
   it('never answers an acknowledgement, and keeps it as skipped', async () => {
     await start();
     expect(await bench.source.give(message('M1', '', 'ACK^R01^ACK'))).toBeNull();
