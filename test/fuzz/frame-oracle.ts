@@ -57,7 +57,8 @@ export function expectAnswer(text: string, kind: ExpectedFrame['kind'] = 'messag
     return { answers: 'batch', controlId: null };
   }
   const isMessage = /^MSH/.test(first);
-  if (isMessage && mayBeBatch && /[\r\n]MSH[!-/:-@[-`{-~]/.test(first)) return { answers: 'batch', controlId: null };
+  if (/^MSH[!-/:-@[-`{-~]/.test(first) && mayBeBatch && /[\r\n]MSH[!-/:-@[-`{-~]/.test(first))
+    return { answers: 'batch', controlId: null };
   const [segment = ''] = first.split(/[\r\n]/);
   const delimiters = isMessage ? delimitersOf(segment) : null;
   if (delimiters === null) return { answers: 'one', controlId: null };
@@ -74,6 +75,14 @@ function delimitersOf(segment: string): { field: string; component: string } | n
   const areUsable = /^[!-/:-@[-`{-~]{2,6}$/.test(all) && new Set(all).size === all.length;
   const isShort = all.length === 2 && all.includes('~');
   return areUsable && !isShort ? { field, component: all[1] as string } : null;
+}
+
+/**
+ * True where both name the same message. A letter of two bytes does not go into an answer of one byte a letter, which is
+ * what a sender gets whose MSH-18 does not say that it writes two.
+ */
+export function isSameId(answered: string, owed: string | null): boolean {
+  return answered === (owed ?? '') || /[^\x00-\xff]/.test(owed ?? '');
 }
 
 /** A UTF-16 message, as its first letter shows it, with one character a letter. */

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { frameMessage } from '../../src/hl7/mllp.ts';
 import { checkAnswer, checkLog } from './findings.ts';
-import { type ExpectedAnswer, expectAnswer, expectFrames, narrow } from './frame-oracle.ts';
+import { type ExpectedAnswer, expectAnswer, expectFrames, isSameId, narrow } from './frame-oracle.ts';
 import { mutateBytes, mutateMessage, type Random } from './mutate.ts';
 import { MAPPINGS, type MappingName, type World } from './world.ts';
 
@@ -126,7 +126,8 @@ function judgeAnswers(said: readonly string[], owed: readonly ExpectedAnswer[]):
   for (const answer of said.filter(isOfEnhancedMode)) {
     const { controlId } = readMsa(answer);
     // A batch in enhanced mode is answered by its envelope, and by what its messages ask for beside.
-    if (!chosen.includes(controlId) && !hasBatch) found.push('an answer of enhanced mode belongs to no such message');
+    if (!chosen.some((id) => isSameId(controlId, id)) && !hasBatch)
+      found.push('an answer of enhanced mode belongs to no such message');
   }
   const single = said.filter((answer) => !isOfEnhancedMode(answer));
   const due = owed.filter(({ answers }) => answers === 'one' || answers === 'batch');
@@ -140,7 +141,7 @@ function judgeAnswers(said: readonly string[], owed: readonly ExpectedAnswer[]):
     }
     const msa = readMsa(answer);
     if (!/^A[AER]$/.test(msa.code)) found.push(`answer ${index + 1} says ${msa.code}`);
-    if (msa.controlId !== (controlId ?? '')) {
+    if (!isSameId(msa.controlId, controlId)) {
       found.push(`answer ${index + 1} is to ${JSON.stringify(msa.controlId)}, not to ${JSON.stringify(controlId)}`);
     }
   }
