@@ -3,9 +3,10 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { StoredMessage } from '../contracts/journal.ts';
 import { parseExactJson } from '../fhir/exact-json.ts';
 import { type JournalReader, openJournalReader } from '../journal/reader.ts';
-import { findRule } from './explanation.ts';
+import { findRule, findSilentRule } from './explanation.ts';
 import { type Judged, judgeOn } from './judge.ts';
-import { addBenchOptions, diffJudged } from './map.ts';
+import { addBenchOptions } from './bench-options.ts';
+import { diffJudged } from './diff-judged.ts';
 import { diffValues, valueAt } from './structural-diff.ts';
 import { type ExitCode, paint, type Terminal } from './terminal.ts';
 import { type Bench, type BenchOptions, openWorkbench, type Workbench } from './workbench.ts';
@@ -195,7 +196,10 @@ function compareStored(
     }
     left.splice(left.indexOf(made), 1);
     for (const { kind, path } of diffValues(before, made.value)) {
-      const rule = kind === 'removed' ? '' : findRule(made, path, workbench.locate);
+      const rule =
+        kind === 'removed'
+          ? (findSilentRule(made, path, workbench.locate) ?? '')
+          : findRule(made, path, workbench.locate);
       tally.note(kind, elementName(kind === 'removed' ? before : made.value, path), message.id, rule);
     }
   }

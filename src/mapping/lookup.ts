@@ -51,7 +51,7 @@ export function compileLookup(
   };
 }
 
-/** A whole field is asked for by both its codings (CWE.1/3 and CWE.4/6), anything else by its text. */
+/** A whole field is asked for by its codings (CWE.1/3, CWE.4/6, CWE.10/12), anything else by its text. */
 function lookupKeys(found: Found, scope: Scope): LookupKey[] {
   const { cell } = found;
   if (cell === null) return [{ code: foundText(found, scope.run).trim(), system: '' }];
@@ -71,5 +71,6 @@ function lookupKeys(found: Found, scope: Scope): LookupKey[] {
   return [
     { code: part(1), system: part(3) },
     { code: part(4), system: part(6) },
+    { code: part(10), system: part(12) },
   ];
 }

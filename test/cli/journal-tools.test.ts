@@ -41,14 +41,17 @@ const journalFile = () => join(folder, 'journal.sqlite');
 const sluss = (...args: string[]) => runCommand([...args, '-c', config]).done;
 
 /** Puts the messages of conversations into the journal, as the engine would have. */
-async function store(...names: string[]): Promise<void> {
+/** @param changes conversations by name, or what to make of the one that is held for its code */
+async function store(...changes: (string | ((text: string) => string))[]): Promise<void> {
   const around = { env: {}, colours: false, logTo: { write: () => {} }, clock: createManualClock(AT) };
   const assembly = await assemble(config, around, false);
   const { mapper } = assembly.loadMappings();
   if (mapper === null) throw new Error('no mapper');
   const journal = await openSqliteJournal({ path: journalFile(), now: AT });
-  for (const [index, name] of names.entries()) {
-    const bytes = readFileSync(join(CONVERSATIONS, name, 'in.hl7'));
+  for (const [index, change] of changes.entries()) {
+    const name = typeof change === 'string' ? change : HELD;
+    const text = readFileSync(join(CONVERSATIONS, name, 'in.hl7'), 'latin1');
+    const bytes = Buffer.from(typeof change === 'string' ? text : change(text), 'latin1');
     const outcome = mapMessage(
       bytes,
       null,
@@ -174,7 +177,36 @@ describe('sluss codes', () => {
 
   it('keeps what another mapping does not mend', async () => {
     await store(HELD, 'unknown-result-value');
-    expect((await sluss('codes', 'release')).out).toBe('2 still held');
+    const { out } = await sluss('codes', 'release');
+    expect(out).toMatch(/^2 still held\n {5}2× {2}code-unmapped\n {9}add the row: sluss codes map/);
+  });
+
+  it('says why the others stay held, and whose turn it is', async () => {
+    const messages = ['unknown-test-code', 'unknown-party', 'unknown-test-code'];
+    await store(...messages.slice(0, 2));
+    const { out } = await sluss('codes');
+    expect(out).toMatch(
+      /2 messages held, 1 code without a row\n {5}1× {2}code-unmapped\n {9}add the row.*\n {5}1× {2}party-/,
+    );
+    edit('tables/se-covid-tests.yaml', (text) => text.replace('rows:', "rows:\n  '*': { X9: naat }"));
+    const { remaining } = JSON.parse((await sluss('codes', '--json')).out);
+    expect(remaining.map(({ code }: { code: string }) => code)).toContain('party-unknown');
+  });
+
+  it('shows every coding of the field, not the first alone', async () => {
+    const other = (text: string) =>
+      text.replace(/(\rOBX\|1\|[^|]*\|)[^|]*/, '$1K1^Kalium^99L^LK^Kalium i blod^L^2.0^^Kalium^X3^tredje^99X');
+    await store(other, HELD);
+    const { codes } = JSON.parse((await sluss('codes', '--json')).out);
+    expect(codes.find(({ code }: { code: string }) => code === 'K1').alternates).toEqual([
+      { code: 'LK', text: 'Kalium i blod', system: 'L' },
+      { code: 'X3', text: 'tredje', system: '99X' },
+    ]);
+    expect((await sluss('codes')).out).toMatch(
+      /^K1 \(99L\) {2}Kalium\n {2}also LK \(L\) {2}Kalium i blod\n {2}also X3/m,
+    );
+    await sluss('codes', 'map', 'se-covid-tests', '99X', 'X3', 'naat');
+    expect((await sluss('codes')).out).toContain('1 message would no longer be held');
   });
 
   it('does not let anything go while the engine has the journal', async () => {

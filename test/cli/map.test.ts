@@ -78,6 +78,78 @@ describe('sluss map', () => {
     expect(out).toMatch(/in\.hl7 #3/);
   });
 
+  it('shows the first messages of many in full, of the others what is wrong, and says what is cut', async () => {
+    const good = readFileSync(fileOf('naat-negative-personnummer'), 'latin1').trim();
+    const bad = good.replace(/OBX\|1\|[^|]*\|[^|]*/, 'OBX|1|CWE|nobody-knows^^L');
+    const many = join(folder, 'many.hl7');
+    writeFileSync(many, [...Array<string>(24).fill(good), bad, bad].join('\r'), 'latin1');
+    const { out, code } = await map(many, ...COVID);
+    expect(code).toBe(1);
+    expect(out.match(/#\d+ /g)?.length).toBe(22);
+    expect(out).toContain('#26 ');
+    expect(out).not.toContain('#21 ');
+    expect(out).toMatch(
+      /26 messages: 24 mapped, 2 held\n {2}2 with code-unmapped\nShown are the first 20 in full, of the others/,
+    );
+    expect(JSON.parse((await map(many, ...COVID, '--json')).out)).toHaveLength(26);
+    const one = await map(many, ...COVID, '--message', '25');
+    expect(one.out.match(/#\d+ /g)).toEqual(['#25 ']);
+    expect((await map(many, ...COVID, '--message', '27')).err).toContain('there is no message #27');
+  });
+
+  it('cuts a document where people read it, and says so', async () => {
+    const file = join(folder, 'pdf.hl7');
+    const data = 'JVBERi0x'.repeat(4_000);
+    const segments = [
+      'MSH|^~\\&|L|H|S|X|2024||ORU^R01|1|P|2.5.1',
+      'PID|1||1^^^L',
+      'OBR|1||F|R',
+      `OBX|1|ED|R||^application^pdf^Base64^${data}||||||F`,
+    ];
+    writeFileSync(file, segments.join('\r'));
+    const { out } = await map(file);
+    expect(out).toMatch(/"JVBERi.*… \(32000 characters\)"/);
+    expect(out).toContain('A long text is cut above; --bundle and --json print all of it.');
+    expect((await map(file, '--bundle')).out).toContain(data);
+  });
+
+  it('names the overlay’s line for what an overlay makes, leaves out, or fails to make', async () => {
+    const mine = join(folder, 'mappings');
+    cpSync(join(ROOT, 'mappings'), mine, { recursive: true });
+    const overlay = (set: string) => `mapping: lab\nextends: oru-r01\nresources:\n  observation:\n    set:\n${set}`;
+    const lab = join(mine, 'lab.yaml');
+    const file = join(folder, 'one.hl7');
+    const segments = [
+      'MSH|^~\\&|L|H|S|X|2024||ORU^R01|1|P|2.5.1',
+      'PID|1||1^^^L',
+      'OBR|1||F|R',
+      'OBX|1|NM|K^Kalium^L||4.1|mmol/L|||||F',
+    ];
+    writeFileSync(file, segments.join('\r'));
+    const args = ['--mappings', mine];
+    writeFileSync(
+      lab,
+      overlay(
+        '      method: { set: { text: { value: by hand } } }\n      category: null\n      note:\n        - set: { text: { value: x } }\n',
+      ),
+    );
+    const diff = await map(file, ...args, '--diff', 'lab');
+    expect(diff.out).toMatch(/\+ \S+\.method\n.*\n {6}\S*lab\.yaml:6:15/);
+    expect(diff.out).toMatch(/- \S+\.category\n.*\n {6}\S*lab\.yaml:7:17/);
+    expect(diff.out).toMatch(/\+ \S+\.note\n.*\n {6}\S*lab\.yaml:9:9/);
+    for (const [rule, place] of [
+      ['      status: { from: OBX-3.1 }\n', 'lab.yaml:6:15'],
+      ['      code: { set: { text: { from: OBX-20 } } }\n', 'lab.yaml:6:13'],
+      ['      code: { first: [{ from: OBX-20, as: CodeableConcept }] }\n', 'lab.yaml:6:13'],
+    ] as const) {
+      writeFileSync(lab, overlay(rule));
+      const { out } = await map(file, ...args, '--mapping', 'lab');
+      expect(out).toMatch(/fault {4}mapping-incomplete/);
+      expect(out).toContain(place);
+      expect(out).not.toMatch(/(oru-r01|observation)\.yaml:\d+/);
+    }
+  });
+
   it('prints the bodies alone, one document each', async () => {
     const { out } = await mapConfigured(fileOf('two-results'), '--bundle');
     const documents = out.split(/^}$/m).filter((text) => text.trim() !== '');
