@@ -3,10 +3,13 @@ export class Choice {
   /** As it stands in the element's name, with its first letter small or capital: `Quantity`, `string`. */
   readonly type: string;
   readonly value: unknown;
+  /** Extensions of a primitive value, which JSON puts beside it (`_valueString`); null = none. */
+  readonly beside: object | null;
 
-  constructor(type: string, value: unknown) {
+  constructor(type: string, value: unknown, beside: object | null = null) {
     this.type = type;
     this.value = value;
+    this.beside = beside;
   }
 
   /** `value[x]` → `valueQuantity`. */

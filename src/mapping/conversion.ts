@@ -91,13 +91,13 @@ export const CONVERSIONS = {
   /** Number with `unit:`; nothing where it is no number. */
   Quantity: (found, run, options) => makeQuantity(firstPart(found, run), options, run, null),
   /** XTN, TN. */
-  ContactPoint: (found, run) => readContactPoint(found, run, null),
+  ContactPoint: (found, run, options) => readContactPoint(found, run, options, null),
   /** XTN, TN of a field that means home, or work, where XTN.2 says nothing else. */
-  HomeContactPoint: (found, run) => readContactPoint(found, run, 'home'),
-  WorkContactPoint: (found, run) => readContactPoint(found, run, 'work'),
+  HomeContactPoint: (found, run, options) => readContactPoint(found, run, options, 'home'),
+  WorkContactPoint: (found, run, options) => readContactPoint(found, run, options, 'work'),
   /** XTN, TN of an organization, which FHIR grants no home. */
-  OrganizationContactPoint: (found, run) => {
-    const contact = readContactPoint(found, run, 'work');
+  OrganizationContactPoint: (found, run, options) => {
+    const contact = readContactPoint(found, run, options, 'work');
     return contact?.use === 'home' ? { ...contact, use: 'work' } : contact;
   },
   /** Text of a reference range, with its limits where it reads as two numbers; `unit:` for them. */

@@ -293,8 +293,12 @@ function isLiteral(node: YamlNode): boolean {
 }
 
 function setElement(made: Record<string, unknown>, name: string, value: unknown): void {
-  if (value instanceof Choice) made[value.nameOf(name)] = value.value;
-  else made[name] = value;
+  if (!(value instanceof Choice)) {
+    made[name] = value;
+    return;
+  }
+  made[value.nameOf(name)] = value.value;
+  if (value.beside !== null) made[`_${value.nameOf(name)}`] = value.beside;
 }
 
 /** Keeps a fault, and goes on. */

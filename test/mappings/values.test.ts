@@ -187,8 +187,26 @@ describe('a value', () => {
     expect(observe(type, value).warnings).toContain(warning);
   });
 
-  it('that is kept as text tells of the unit that FHIR has no place for beside it', () => {
-    expect(observe('NM', '<7', 'g/L').warnings).toContain('OBX[1]-6 unit of a text');
+  it.each([
+    ['NM', '<7', 'g/L', '<7 g/L'],
+    ['NM', '1,0', 'g/L^gram per litre^UCUM', '1,0 gram per litre'],
+    ['', '28', 'mg', '28 mg'],
+    ['ST', '<5', 'mg/L', '<5 mg/L'],
+    ['TX', 'some', 'mg', 'some mg'],
+    ['ZZ', '7', 'mg', '7 mg'],
+  ])('%s |%s|%s| that is a text keeps its unit beside it', (type, value, unit, written) => {
+    expect(observe(type, value, unit).observation).toMatchObject({
+      valueString: value,
+      _valueString: { extension: original(written) },
+    });
+  });
+
+  it.each([
+    ['CWE', 'a^A^L', 'OBX[1]-6 unit of CWE'],
+    ['DT', '20240501', 'OBX[1]-6 unit of DT'],
+    ['ED', 'LAB^application^pdf^Base64^JVBERi0=', 'OBX[1]-6 unit of ED'],
+  ])('%s |%s| that has no unit tells of it: %s', (type, value, warning) => {
+    expect(observe(type, value, 'mg').warnings).toContain(warning);
   });
 
   it('keeps its digits', () => {

@@ -5,6 +5,9 @@ import { partReader, systemUri } from './coded.ts';
 
 const UCUM = 'http://unitsofmeasure.org';
 
+/** What the sender wrote, beside what became of it. @see v2-to-FHIR, datatype maps SN[Quantity], SN[Ratio] */
+export const ORIGINAL_TEXT = 'http://hl7.org/fhir/StructureDefinition/originalText';
+
 export interface Quantity {
   value?: object;
   comparator?: string;

@@ -2,7 +2,7 @@ import { Choice } from '../choice.ts';
 import type { ConversionOptions } from '../conversion.ts';
 import type { Found, Run } from '../scope.ts';
 import { partReader } from './coded.ts';
-import { makeQuantity, readNumber, unitText } from './quantity.ts';
+import { makeQuantity, ORIGINAL_TEXT, readNumber, unitText } from './quantity.ts';
 
 export const COMPARATORS: readonly string[] = ['<', '<=', '>=', '>'];
 
@@ -35,7 +35,7 @@ export function readStructuredNumeric(
     return asText();
   }
   const quantityOf = (number: string, with_: string | null) => makeQuantity(number, options, run, with_);
-  const extension = [{ url: 'http://hl7.org/fhir/StructureDefinition/originalText', valueString: written }];
+  const extension = [{ url: ORIGINAL_TEXT, valueString: written }];
   if (sign === '<>' || kind === 'plus') return asText();
   if (kind === 'quantity') return new Choice('Quantity', quantityOf(low, sign));
   if (kind === 'range') {

@@ -6,7 +6,7 @@ import { type ConversionOptions, convertDateTime } from '../conversion.ts';
 import { Found, foundText, type Run } from '../scope.ts';
 import { readEncapsulated, readPointer } from './attachment.ts';
 import { partReader, readCodeableConcept } from './coded.ts';
-import { makeQuantity, readCompared } from './quantity.ts';
+import { makeQuantity, ORIGINAL_TEXT, readCompared, unitText } from './quantity.ts';
 import { readSampledData } from './sampled-data.ts';
 import { readStructuredNumeric } from './structured-numeric.ts';
 
@@ -99,7 +99,8 @@ const VALUE_TYPES: Readonly<Record<string, ReadValue>> = {
 
 /**
  * Converts a value by its HL7 type. What does not fit (`NM` = `1,0`, a type nobody knows) is kept as the exact text,
- * with a warning: never a wrong number, never nothing.
+ * with a warning: never a wrong number, never nothing. A text keeps its unit in an extension beside it, which reads
+ * `1,0 mmol/L`; a unit of what has none (a code, a time) is told.
  */
 export function convertByType(
   type: string,
@@ -108,25 +109,37 @@ export function convertByType(
   options: ConversionOptions,
   where: string,
 ): Choice | null {
-  const warn = (detail: string) =>
-    run.warnings.push(new Fault('value-unmapped', { at: found.at, where, detail }).record);
+  const warn = (detail: string, at = found.at) =>
+    run.warnings.push(new Fault('value-unmapped', { at, where, detail }).record);
   // Some senders write the type as a coded value (`CWE^^HL70125`).
   const name = type.split(/\W/, 1)[0]?.toUpperCase() ?? '';
   const read = Object.hasOwn(VALUE_TYPES, name) ? VALUE_TYPES[name] : undefined;
   if (read === undefined) {
     if (name !== '') warn(`type ${/^[A-Z]{2,3}$/.test(name) ? name : 'unknown'}`);
-    return keepText(found, run);
+    return withUnit(keepText(found, run), options, run);
   }
   const made = read(found, run, options, warn);
-  if (made === 'elsewhere') return null;
-  if (made !== null) return made;
-  const text = keepText(found, run);
-  if (text !== null) warn(`not ${name}`);
-  if (text !== null && options.unit !== null) {
-    // A text has no unit beside it, and to write it into the text would change what the sender wrote.
-    run.warnings.push(new Fault('value-unmapped', { at: options.unit.at, where, detail: 'unit of a text' }).record);
+  if (made === null) {
+    const text = keepText(found, run);
+    if (text !== null) warn(`not ${name}`);
+    return withUnit(text, options, run);
   }
-  return text;
+  if (options.unit !== null && !(made !== 'elsewhere' && HOLDS_UNIT.has(made.type))) {
+    // Of SN the unit stands in the text, where the guide has it.
+    if (made === 'elsewhere' || made.type !== 'string') warn(`unit of ${name}`, options.unit.at);
+    else if (name !== 'SN') return withUnit(made, options, run);
+  }
+  return made === 'elsewhere' ? null : made;
+}
+
+const HOLDS_UNIT: ReadonlySet<string> = new Set(['Quantity', 'Range', 'Ratio', 'SampledData']);
+
+/** To write the unit into the text would change what the sender wrote. */
+function withUnit(text: Choice | null, options: ConversionOptions, run: Run): Choice | null {
+  const unit = unitText(options, run);
+  if (text === null || unit === '') return text;
+  const extension = [{ url: ORIGINAL_TEXT, valueString: `${text.value} ${unit}` }];
+  return new Choice(text.type, text.value, { extension });
 }
 
 function keepText(found: Found, run: Run): Choice | null {
