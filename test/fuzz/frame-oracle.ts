@@ -52,13 +52,12 @@ export function expectAnswer(text: string, kind: ExpectedFrame['kind'] = 'messag
   const plain = narrow(text);
   const first = plain.replace(/^\xef\xbb\xbf/, '').replace(/^[\r\n\t ]+/, '');
   // Neither what was not ended nor what has two bytes a letter is taken apart.
-  const mayBeBatch = kind === 'message' && plain === text;
-  if (mayBeBatch && /^(?:FHS|BHS)[!-/:-@[-`{-~]/.test(plain.replace(/^\xef\xbb\xbf/, '').replace(/^[\r\n]+/, ''))) {
+  const opening = plain.replace(/^\xef\xbb\xbf/, '').replace(/^[\r\n]+/, '');
+  const begins = kind === 'message' && plain === text ? /^(MSH|FHS|BHS)[!-/:-@[-`{-~]/.exec(opening)?.[1] : undefined;
+  const hasSecond = /[\r\n]MSH[!-/:-@[-`{-~]/.test(opening);
+  if (begins === 'FHS' || begins === 'BHS' || (begins === 'MSH' && hasSecond))
     return { answers: 'batch', controlId: null };
-  }
   const isMessage = /^MSH/.test(first);
-  if (/^MSH[!-/:-@[-`{-~]/.test(first) && mayBeBatch && /[\r\n]MSH[!-/:-@[-`{-~]/.test(first))
-    return { answers: 'batch', controlId: null };
   const [segment = ''] = first.split(/[\r\n]/);
   const delimiters = isMessage ? delimitersOf(segment) : null;
   if (delimiters === null) return { answers: 'one', controlId: null };
