@@ -95,7 +95,7 @@ console: { port: 0 }
 log: { level: debug }
 parties:${parties.join('')}
 targets:
-  covidbevis: { kind: covidbevis, url: '${url}', ca: pki/ca.crt }
+  covidbevis: { kind: covidbevis, url: '${url}', ca: pki/ca.crt, readQr: false }
   certificates: { kind: folder, path: certificates }
 channels:${channel('lab-nord', 'region-nord')}${channel('lab-syd', 'klinik-syd')}
 `;

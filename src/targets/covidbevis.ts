@@ -7,9 +7,12 @@ import type { Host, TargetPlugin } from '../contracts/plugin.ts';
 import type { Delivery, Operation, Response, Target, Verdict } from '../contracts/target.ts';
 import { classifyAnswer, classifyError } from './classify.ts';
 import { recoveryCertificateAnswer, testCertificateAnswer } from './covidbevis-answer.ts';
+import { compareProof } from './covidbevis-proof.ts';
 import { type CertificateRequest, recoveryCertificateRequest, testCertificateRequest } from './covidbevis-request.ts';
 import { type Exchanged, exchange } from './exchange.ts';
+import { readTrustList } from './health-certificate.ts';
 import { createPools } from './pools.ts';
+import { createQrReader } from './qr-reader.ts';
 
 const path = z.string().regex(/^\/[^\s?#]*$/);
 const config = z.strictObject({
@@ -38,6 +41,17 @@ const config = z.strictObject({
     .boolean()
     .default(true)
     .describe('Whether the certificate identifier must contain the identifier we sent. That it does is deduced.'),
+  readQr: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether the QR code is read back and compared with what was asked; a difference holds what would follow.',
+    ),
+  trustList: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file of certificates or public keys that may have signed the QR code; absent = not checked.'),
 });
 
 const operations = {
@@ -66,7 +80,22 @@ export const covidbevisTarget: TargetPlugin<typeof config> = {
 function createCovidbevisTarget(settings: z.output<typeof config>, host: Host): Target {
   const ca = settings.ca === undefined ? null : readFileSync(host.resolvePath(settings.ca), 'utf8');
   const pools = createPools(host.parties, { connectTimeoutMs: settings.connectTimeout, ca });
+  const trusted =
+    settings.trustList === undefined ? [] : readTrustList(readFileSync(host.resolvePath(settings.trustList), 'utf8'));
+  const qrCodes = createQrReader();
   const base = settings.url.replace(/\/$/, '');
+
+  async function checkProof(kind: 'test' | 'recovery', proof: Proof, request: CertificateRequest) {
+    const { metadata, subject, qrCode } = proof;
+    if (settings.uvciHoldsIdentifier && !metadata.uvci.includes(request.identifier[0].value)) {
+      return `${kind}Proof.metadata.uvci does not match`;
+    }
+    if (!settings.readQr) return null;
+    if (qrCode.mimetype !== 'image/png') return 'qrCode is not a PNG';
+    const text = await qrCodes.read(Buffer.from(qrCode.image, 'base64'));
+    if (text === null) return 'qrCode cannot be read';
+    return compareProof(text, request, { uvci: metadata.uvci, subject }, { kind, trusted });
+  }
 
   async function post(delivery: Delivery, plan: Plan, signal: AbortSignal): Promise<Verdict> {
     const request = readRequest(delivery.body, plan.request);
@@ -81,34 +110,33 @@ function createCovidbevisTarget(settings: z.output<typeof config>, host: Host): 
     });
     const failure = classifyAnswer(answer, host.clock.now());
     if (failure !== null) return { ok: false, ...failure, response: toResponse(answer, null) };
-    const problem = request === null || plan.read === null ? null : plan.read(answer, request);
+    const problem = request === null || plan.read === null ? null : await plan.read(answer, request);
     const fault = problem === null ? null : new Fault('answer-unreadable', { detail: problem });
     return { ok: true, response: toResponse(answer, fault) };
   }
 
-  const { uvciHoldsIdentifier, paths } = settings;
+  const { paths } = settings;
   const plans: Readonly<Record<string, Plan>> = {
     'test-certificate': {
       path: paths.observation,
       request: testCertificateRequest,
-      read: (answer, request) => {
+      async read(answer, request) {
         const read = readAnswer(answer, testCertificateAnswer);
         if (typeof read === 'string') return read;
-        const { metadata, test } = read.testProof;
+        const { test } = read.testProof;
         if (test.typeOfTest.code !== request.code.coding[0].code) return 'testProof.test.typeOfTest does not match';
         if (test.testResult.code !== request.valueCodeableConcept.coding[0].code) {
           return 'testProof.test.testResult does not match';
         }
-        return uvciHoldsIdentifier ? checkUvci(metadata.uvci, request, 'testProof') : null;
+        return await checkProof('test', read.testProof, request);
       },
     },
     'recovery-certificate': {
       path: paths.recovery,
       request: recoveryCertificateRequest,
-      read: (answer, request) => {
+      async read(answer, request) {
         const read = readAnswer(answer, recoveryCertificateAnswer);
-        if (typeof read === 'string') return read;
-        return uvciHoldsIdentifier ? checkUvci(read.recoveryProof.metadata.uvci, request, 'recoveryProof') : null;
+        return typeof read === 'string' ? read : await checkProof('recovery', read.recoveryProof, request);
       },
     },
     ping: { path: paths.ping, request: null, read: null },
@@ -125,16 +153,21 @@ function createCovidbevisTarget(settings: z.output<typeof config>, host: Host): 
         return { ok: false, ...classifyError(error, signal), response: null };
       }
     },
-    stop: () => pools.stop(),
+    async stop() {
+      await pools.stop();
+      await qrCodes.stop();
+    },
   };
 }
+
+type Proof = Pick<z.output<typeof testCertificateAnswer>['testProof'], 'metadata' | 'subject' | 'qrCode'>;
 
 interface Plan {
   readonly path: string;
   /** null = the operation sends nothing. */
   readonly request: z.ZodType<CertificateRequest> | null;
   /** What is wrong with a 2xx answer, as an element's name; null = nothing. */
-  readonly read: ((answer: Exchanged, request: CertificateRequest) => string | null) | null;
+  readonly read: ((answer: Exchanged, request: CertificateRequest) => Promise<string | null>) | null;
 }
 
 /** @throws Fault `mapping-incomplete` with the element that breaks a rule, never its value */
@@ -151,10 +184,6 @@ function readAnswer<Schema extends z.ZodType>(answer: Exchanged, schema: Schema)
   if (json === undefined) return 'not JSON in UTF-8';
   const read = schema.safeParse(json);
   return read.success ? read.data : describePath('answer', read.error);
-}
-
-function checkUvci(uvci: string, request: CertificateRequest, proof: string): string | null {
-  return uvci.includes(request.identifier[0].value) ? null : `${proof}.metadata.uvci does not match`;
 }
 
 /** Undefined where the bytes are not JSON in UTF-8. */

@@ -128,11 +128,12 @@ export function hostOf(
   variables: Readonly<Record<string, string>> = {},
 ): Host {
   const readVariable = (name: string) => variables[name] ?? null;
-  return { name: 'certificates', log: createListLog(), clock, parties, readVariable, resolvePath: (path) => path };
+  const resolvePath = (path: string) => path;
+  return { name: 'certificates', log: createListLog(), clock, parties, hasRoom: () => true, readVariable, resolvePath };
 }
 
 export function createTarget(config: object, host: Host) {
-  return covidbevisTarget.create(covidbevisTarget.config.parse(config), host);
+  return covidbevisTarget.create(covidbevisTarget.config.parse({ readQr: false, ...config }), host);
 }
 
 export interface TestCase {

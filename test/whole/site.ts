@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type CovidbevisOptions, createCovidbevisStandIn } from '../../src/simulators/covidbevis/stand-in.ts';
 import type { CovidbevisStandIn, KnownOrganisation } from '../../src/simulators/covidbevis/stand-in.ts';
+import { type CovidbevisOptions, createCovidbevisStandIn } from '../../src/simulators/covidbevis/stand-in.ts';
 import { type Authority, createAuthority } from '../../src/simulators/pki.ts';
 import { systemClock } from '../../src/system-clock.ts';
 import { type EngineProcess, ROOT, spawnSluss } from './engine-process.ts';
@@ -147,6 +147,8 @@ function writeConfiguration(url: string, options: SiteOptions): string {
     'targets:',
     '  covidbevis:',
     '    kind: covidbevis',
+    // The answers are canned: their QR code is always the same one.
+    '    readQr: false',
     `    url: ${url}`,
     '    ca: pki/ca.crt',
     '    retry: { min: 20ms, max: 200ms }',
