@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -12,6 +13,7 @@ import type { Log } from './contracts/log.ts';
 import type { Host } from './contracts/plugin.ts';
 import type { Source } from './contracts/source.ts';
 import type { Status } from './contracts/status.ts';
+import { createDiskReserve, type DiskReserve } from './engine/disk-reserve.ts';
 import { createEngine } from './engine/engine.ts';
 import { type Channel, RETURN_OPERATION, type TargetPlace } from './engine/settings.ts';
 import { findCharset } from './hl7/charset.ts';
@@ -44,6 +46,7 @@ export interface Assembly {
   readonly log: Log;
   readonly clock: Clock;
   readonly parties: LiveParties;
+  readonly reserve: DiskReserve;
   readonly targets: readonly TargetPlace[];
   readonly channels: readonly Channel[];
   readonly loadMappings: LoadMappings;
@@ -65,7 +68,7 @@ export interface Sluss {
 }
 
 /** What a configuration says, with its parties; its sources and targets are not made yet. */
-export interface Installation extends Pick<Assembly, 'configuration' | 'log' | 'clock' | 'parties'> {
+export interface Installation extends Pick<Assembly, 'configuration' | 'log' | 'clock' | 'parties' | 'reserve'> {
   /** @throws Error where it cannot be made, a certificate is missing for example */
   makeTarget(named: Configuration<PartyConfig>['targets'][number]): TargetPlace;
   makeSource(named: Configuration<PartyConfig>['channels'][number]): Source;
@@ -141,12 +144,23 @@ export async function readInstallation(
     locate: (party, path) =>
       problemText(configuration.problemAt(certificatePath(configuration, party, path), '')).trimEnd(),
   });
-  const hostOf = (name: string): Host => ({ name, log, clock, parties, readVariable, resolvePath });
+  const reserve = createDiskReserve({
+    readFreeBytes: async () => {
+      const { bavail, bsize } = await statfs(dirname(configuration.journal));
+      return bavail * bsize;
+    },
+    reserveBytes: configuration.journalLimits.reserveBytes,
+    clock,
+    log,
+  });
+  const { hasRoom } = reserve;
+  const hostOf = (name: string): Host => ({ name, log, clock, parties, hasRoom, readVariable, resolvePath });
   return {
     configuration,
     log,
     clock,
     parties,
+    reserve,
     makeTarget: ({ name, plugin, config, limits }) => ({ name, limits, target: plugin.create(config, hostOf(name)) }),
     makeSource: ({ name, source }) => source.plugin.create(source.config, hostOf(name)),
   };
@@ -159,7 +173,7 @@ export async function readInstallation(
  */
 export async function startSluss(file: string, around: Surroundings): Promise<Sluss> {
   const assembly = await assemble(file, around, true);
-  const { configuration, log, clock, parties, targets, channels } = assembly;
+  const { configuration, log, clock, parties, reserve, targets, channels } = assembly;
   /** What has been started, to be undone in the opposite order. */
   const undo: (() => Promise<void>)[] = [() => assembly.dispose()];
   const stop = async () => {
@@ -168,8 +182,12 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
   try {
     const { mapper, problems } = assembly.loadMappings();
     if (mapper === null) throw new ConfigError(problems);
-    const journal = await openSqliteJournal({ path: configuration.journal, now: clock.now(), log });
+    const { maxQueued, maxQueuedBytes } = configuration.journalLimits;
+    const path = configuration.journal;
+    const journal = await openSqliteJournal({ path, now: clock.now(), log, maxQueued, maxQueuedBytes });
     undo.push(() => journal.close());
+    await reserve.start();
+    undo.push(async () => reserve.stop());
     const engine = createEngine({
       version: readVersion(),
       journal,
@@ -181,6 +199,7 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
       random: around.random ?? Math.random,
       log,
       settings: configuration.engine,
+      reserve,
     });
     // From here on the engine stops the targets, after what is under way to them.
     undo.splice(0, 1, async () => parties.stop());

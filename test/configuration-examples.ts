@@ -3,8 +3,13 @@
  * a test loads: none of them can go stale.
  */
 export const CONFIGURATION_EXAMPLES: Readonly<Record<string, string>> = {
+  journal: `
+journal:
+  file: ./data/journal.db                       # or journal: ./data/journal.db, with the limits as they are
+  reserve: 1 GB
+  queue: 20000
+`,
   secret: `
-journal: ./data/journal.db
 mappings: [./mappings]
 secret: { file: ./data/secret, create: true }   # back it up: identifiers are derived with it
 `,

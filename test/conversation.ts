@@ -6,6 +6,7 @@ import type { FaultRecord } from '../src/contracts/fault.ts';
 import type { Admitted, HistoryEvent, Journal } from '../src/contracts/journal.ts';
 import type { Mapper } from '../src/contracts/mapper.ts';
 import type { Ack, AckCode } from '../src/contracts/source.ts';
+import { ENDLESS_DISK } from '../src/engine/disk-reserve.ts';
 import { createTally } from '../src/engine/counters.ts';
 import { createIntake } from '../src/engine/intake.ts';
 import type { FindOperation } from '../src/engine/outcome.ts';
@@ -146,6 +147,7 @@ export async function openChannel(name: string, setup: ConversationSetup): Promi
     owedAcks: { add() {}, waive() {} },
     storeFirstBytes: ENGINE_SETTINGS.storeFirstBytes,
     isTaking: () => true,
+    reserve: ENDLESS_DISK,
     onAdmitted: () => {},
     onJournal: () => {},
     onLeftOver: () => {},

@@ -46,7 +46,9 @@ export function configurationPage(): string {
 
   const sections = [
     section(2, 'The file', null, table(top)),
-    ...['secret', 'console', 'log', 'engine'].map((key) => section(2, key, of(key), table(rowsOf(of(key), '')), key)),
+    ...['journal', 'secret', 'console', 'log', 'engine'].map((key) =>
+      section(2, key, of(key), table(rowsOf(of(key), '')), key),
+    ),
     section(2, 'parties', of('parties'), `\`parties.<id>\`:\n\n${table(rowsOf(one('parties'), ''))}`, 'parties'),
     section(2, 'targets', of('targets'), `\`targets.<name>\`, whatever its kind:\n\n${table(shared)}`),
     ...kindSections(

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Journal } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
+import { ENDLESS_DISK } from '../engine/disk-reserve.ts';
 import { createTally } from '../engine/counters.ts';
 import { createIntake } from '../engine/intake.ts';
 import { ENGINE_SETTINGS } from '../engine/settings.ts';
@@ -110,6 +111,7 @@ async function takeIn(message: FileMessage, channel: BenchChannel, bench: Bench,
     owedAcks: { add() {}, waive() {} },
     storeFirstBytes: ENGINE_SETTINGS.storeFirstBytes,
     isTaking: () => true,
+    reserve: ENDLESS_DISK,
     onAdmitted: () => {},
     onJournal: () => {},
     onLeftOver: () => {},

@@ -12,7 +12,13 @@ export type AnyPlugin = SourcePlugin | TargetPlugin;
 export interface Configuration<Party> {
   /** Absolute path of the file itself. */
   readonly file: string;
+  /** Its file. */
   readonly journal: string;
+  readonly journalLimits: {
+    readonly reserveBytes: number;
+    readonly maxQueued: number;
+    readonly maxQueuedBytes: number;
+  };
   /** The installation's secret, at least 32 bytes. */
   readonly secret: Uint8Array;
   /** Folders of mapping files, in order of precedence. */

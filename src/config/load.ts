@@ -6,7 +6,7 @@ import { type AnyPlugin, ConfigError, type ConfigProblem, type Configuration } f
 import { ENGINE_KEYS, looseShape, readEnds } from './ends.ts';
 import { issuesToProblems } from './issue.ts';
 import { checkPlugin } from './plugin-check.ts';
-import { configurationSchema } from './schema.ts';
+import { configurationSchema, journalFile } from './schema.ts';
 import { codeOf, readSecret, type SecretReference, type SecretSources } from './secret.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
@@ -59,6 +59,7 @@ export async function loadConfiguration<Party extends z.ZodType>(
   if (!parsed.success) throw new ConfigError(inOrder(problems));
 
   const shape = parsed.data;
+  const journal = typeof shape.journal === 'string' ? journalFile.parse({ file: shape.journal }) : shape.journal;
   const resolvePath = (path: string) => resolve(dirname(file), path);
   checkChannels(shape, yaml, problems, parts.isCharset ?? (() => true));
   const isFolder = parts.isFolder ?? (() => true);
@@ -71,7 +72,12 @@ export async function loadConfiguration<Party extends z.ZodType>(
   const secret = secretOf(shape.secret, yaml, { resolvePath, env: parts.env, makeSecret: parts.makeSecret });
   return {
     file,
-    journal: resolvePath(shape.journal),
+    journal: resolvePath(journal.file),
+    journalLimits: {
+      reserveBytes: journal.reserve,
+      maxQueued: journal.queue,
+      maxQueuedBytes: journal.queueSize,
+    },
     secret,
     mappings: shape.mappings.map(resolvePath),
     console: shape.console ?? null,

@@ -21,6 +21,22 @@ const installationSecret = z.union([
   }),
 ]);
 
+export const journalFile = z.strictObject({
+  file: path('File of the embedded journal.'),
+  reserve: byteSize(
+    'Less than this free on its disk, and nothing more is taken in, while deliveries go on; 0 = the disk is filled.',
+    '200 MB',
+    { least: '0 kB' },
+  ),
+  queue: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('Messages that may wait to be stored; further ones are answered AR (journal-busy).'),
+  queueSize: byteSize('Their size together; a single message may be larger.', '128 MB', { least: '1 MB' }),
+});
+
 /** MSA-1, table 0008. */
 const ACK_CODES = ['AA', 'AE', 'AR', 'CA', 'CE', 'CR'] as const satisfies readonly AckCode[];
 
@@ -110,7 +126,9 @@ export const channel = z.strictObject({
 /** `sluss.yaml`, but for what plugins add. `party` is the schema of one care provider, with its certificate. */
 export function configurationSchema<Party extends z.ZodType>(party: Party) {
   return z.strictObject({
-    journal: path('File of the embedded journal.'),
+    journal: z
+      .union([path('File of the embedded journal.'), journalFile])
+      .describe('The embedded journal: its file, or its file with limits.'),
     secret: installationSecret.describe(
       'The installation’s secret, at least 32 bytes. Identifiers are derived from it: keep it.',
     ),

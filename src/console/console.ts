@@ -63,7 +63,8 @@ function addRoutes(server: FastifyInstance, status: Status, metrics: ReturnType<
   });
   server.get('/ready', async (_, reply) => {
     const ready = status.isReady();
-    return reply.code(ready ? 200 : 503).send({ ready });
+    const problem = status.disk().hasRoom ? null : 'the disk of the journal is nearly full';
+    return reply.code(ready ? 200 : 503).send({ ready, problem });
   });
   server.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.read()));
 }

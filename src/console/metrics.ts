@@ -46,6 +46,8 @@ export const METRICS = {
   sluss_certificate_days_left: row('gauge', ['party'], 'Days until the party’s certificate ends; negative = it has.'),
   sluss_party_stopped: row('gauge', ['party'], '1 = the party’s certificate cannot be used.'),
   sluss_ready: row('gauge', [], '1 = messages are taken in.'),
+  sluss_disk_low: row('gauge', [], '1 = the disk of the journal is nearly full, and nothing new is taken in.'),
+  sluss_disk_free_bytes: row('gauge', [], 'Bytes free on the disk of the journal, as of the last look.'),
   sluss_journal_up: row('gauge', [], '1 = the journal can be read and written.'),
   sluss_mapping_reload_failed: row(
     'gauge',
@@ -141,6 +143,9 @@ function addStatus(status: Status, journalIsReadable: boolean, now: number, add:
     add('sluss_alarm', [name, severity, ...[channel, target, party, operation, address].map((one) => one ?? '')], 1);
   }
   add('sluss_ready', [], status.isReady() ? 1 : 0);
+  const { hasRoom, freeBytes } = status.disk();
+  add('sluss_disk_low', [], hasRoom ? 0 : 1);
+  if (freeBytes !== null) add('sluss_disk_free_bytes', [], freeBytes);
   add('sluss_journal_up', [], journalIsReadable && status.problem() === null ? 1 : 0);
   add('sluss_mapping_reload_failed', [], status.mappingProblem() === null ? 0 : 1);
   add('sluss_build_info', [status.version, status.mappingVersion(), process.version], 1);

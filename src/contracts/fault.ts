@@ -105,6 +105,12 @@ export const FAULTS = {
   ),
 
   'journal-busy': row('engine', '207', 'AR', 'The journal cannot take more just now; send the same again.'),
+  'disk-low': row(
+    'engine',
+    '207',
+    'AR',
+    'The disk of the journal is nearly full, so nothing is taken in; send the same again later.',
+  ),
   'journal-failed': row('engine', '207', 'AR', 'The journal could not store the message; send the same again.'),
   unsettled: row(
     'engine',

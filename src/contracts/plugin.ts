@@ -29,6 +29,11 @@ export interface Host {
   readonly log: Log;
   readonly clock: Clock;
   readonly parties: Parties;
+  /**
+   * False while nothing new is stored because the disk is nearly full: what a source could leave where it lies shall
+   * stay there. What is handed over all the same is answered, and not taken.
+   */
+  hasRoom(): boolean;
   /** A variable of the environment; null = not set. */
   readVariable(name: string): string | null;
   /** A path of the configuration made absolute: relative ones start at the configuration file's folder. */

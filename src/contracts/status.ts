@@ -8,6 +8,8 @@ export interface Status {
   problem(): string | null;
   /** True once sources take messages, false again when stopping. */
   isReady(): boolean;
+  /** The disk of the journal. Without room nothing new is taken; `freeBytes` null = not known. */
+  disk(): { readonly hasRoom: boolean; readonly freeBytes: number | null };
   readonly version: string;
   mappingVersion(): string;
   /** Text of the last mapping reload that failed; null = the newest files are in force. */

@@ -17,6 +17,7 @@ import { createGiveUp } from './give-up.ts';
 import { createIntake } from './intake.ts';
 import { createLeftOvers } from './left-overs.ts';
 import { errorName } from './log-fields.ts';
+import type { DiskReserve } from './disk-reserve.ts';
 import type { FindOperation } from './outcome.ts';
 import { createOwedAcks } from './owed-acks.ts';
 import type { Channel, EngineSettings, TargetPlace } from './settings.ts';
@@ -51,10 +52,12 @@ export interface EngineParts {
   readonly random: () => number;
   readonly log: Log;
   readonly settings: EngineSettings;
+  /** Its owner starts and stops it. */
+  readonly reserve: DiskReserve;
 }
 
 export function createEngine(parts: EngineParts): Engine {
-  const { journal, channels, clock, log, settings, parties } = parts;
+  const { journal, channels, clock, log, settings, parties, reserve } = parts;
   const targets = new Map(parts.targets.map((place) => [place.name, place]));
   const tally = createTally();
   const grace = new AbortController();
@@ -117,6 +120,7 @@ export function createEngine(parts: EngineParts): Engine {
       owedAcks,
       storeFirstBytes: settings.storeFirstBytes,
       isTaking: () => taking,
+      reserve,
       onAdmitted: dispatcher.wake,
       onJournal: (problem) => {
         journalProblem = problem === null ? null : `the journal cannot be written (${problem})`;
@@ -196,7 +200,8 @@ export function createEngine(parts: EngineParts): Engine {
       mappingProblem = problem;
     },
     problem: () => journalProblem,
-    isReady: () => ready,
+    isReady: () => ready && reserve.hasRoom(),
+    disk: () => ({ hasRoom: reserve.hasRoom(), freeBytes: reserve.freeBytes() }),
     mappingVersion: () => mapper.version,
     mappingProblem: () => mappingProblem,
     overview: () => journal.readOverview(clock.now()),

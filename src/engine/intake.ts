@@ -9,6 +9,7 @@ import { findExcess, type PartLimits } from '../hl7/part-limits.ts';
 import { type AckMode, isWanted, readAckMode } from './ack-mode.ts';
 import { writeAnswer } from './answer.ts';
 import type { Tally } from './counters.ts';
+import type { DiskReserve } from './disk-reserve.ts';
 import { errorName, faultFields } from './log-fields.ts';
 import {
   brokenOutcome,
@@ -51,6 +52,7 @@ export interface IntakeParts {
   readonly storeFirstBytes: number;
   /** False once the engine has stopped: nothing is stored any more. */
   readonly isTaking: () => boolean;
+  readonly reserve: Pick<DiskReserve, 'hasRoom' | 'noteStored'>;
   /** The message is in the journal; its deliveries may be due. */
   readonly onAdmitted: () => void;
   /** The journal could not be written; null = it could again. */
@@ -97,7 +99,13 @@ export function createIntake(channel: IntakeChannel, parts: IntakeParts): Intake
 }
 
 async function takeIn(reading: Reading, storeFirst: boolean, channel: IntakeChannel, parts: IntakeParts) {
-  return parts.isTaking() ? await store(reading, storeFirst, channel, parts) : new Fault('stopping');
+  if (!parts.isTaking()) return new Fault('stopping');
+  if (!parts.reserve.hasRoom()) {
+    parts.tally.fault('disk-low');
+    return new Fault('disk-low');
+  }
+  parts.reserve.noteStored(reading.kept.length);
+  return await store(reading, storeFirst, channel, parts);
 }
 
 /** Null where nothing is to be answered now: an acknowledgement never is, and enhanced mode may ask for no answer. */

@@ -14,11 +14,14 @@ const PREFIX_BYTES = 4096;
 /** What is wrong with a file is told this often; more of it says nothing new. */
 const MAX_PROBLEMS = 10;
 const CHUNK_BYTES = 256 * 1024;
+/** A message takes at least its name, a separator and a line end. */
+const LEAST_MESSAGE_BYTES = 5;
 
 export interface FileParts {
   readonly intake: Intake;
   readonly maxMessageBytes: number;
   readonly maxFileBytes: number;
+  readonly maxMessages: number;
   readonly readAhead: number;
   readonly now: () => number;
   /** True once nothing more is to be handed over. */
@@ -85,7 +88,8 @@ class FileReading {
     const file = `${basename(this.#path)}\0${size}\0${mtimeMs}`;
     const controlId = createHash('sha256').update(file).digest('hex').slice(0, 20);
     const answers = new AnswerFile(this.#parts.answers, { controlId, sentAt: this.#parts.now() });
-    const isFinal = size > this.#parts.maxFileBytes ? await this.#takeTooLarge(answers) : await this.#takeAll(answers);
+    const fault = await this.#findFault(size);
+    const isFinal = fault === null ? await this.#takeAll(answers) : await this.#takeRefused(fault, answers);
     await Promise.all(this.#pending.map((pending) => pending.reply));
     // What grew while it was read was not whole when it was taken.
     if (!isFinal || (await this.#handle.stat()).size !== size) return { kind: 'again' };
@@ -93,21 +97,39 @@ class FileReading {
     return { kind: 'answered', messages: this.#answered, refused: this.#refused, problems: this.#problems };
   }
 
-  async #takeTooLarge(answers: AnswerFile): Promise<boolean> {
-    const fault = new Fault('frame-too-large', { detail: `limit ${this.#parts.maxFileBytes} bytes a file` });
+  /** Why the file is refused whole, before any message of it is taken; null = it is not. */
+  async #findFault(size: number): Promise<Fault | null> {
+    const { maxFileBytes, maxMessages } = this.#parts;
+    if (size > maxFileBytes) return new Fault('frame-too-large', { detail: `limit ${maxFileBytes} bytes a file` });
+    if (size / LEAST_MESSAGE_BYTES <= maxMessages) return null;
+    const counted = new BatchSplitter(this.#parts.maxMessageBytes);
+    await this.#readChunks((chunk) => {
+      counted.push(chunk);
+      return counted.messages <= maxMessages && !this.#parts.isStopping();
+    });
+    counted.end();
+    return counted.messages > maxMessages ? new Fault('too-many', { detail: `limit ${maxMessages} messages` }) : null;
+  }
+
+  async #takeRefused(fault: Fault, answers: AnswerFile): Promise<boolean> {
     return this.#takeAsOne(await this.#readPrefix(), fault, answers);
   }
 
-  async #takeAll(answers: AnswerFile): Promise<boolean> {
+  /** Hands the file's bytes to `take` until that says false; true = all of them. */
+  async #readChunks(take: (chunk: Uint8Array) => boolean | Promise<boolean>): Promise<boolean> {
     for (let position = 0; ; ) {
       // A buffer of its own for each chunk: messages are views of it.
       const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
       const { bytesRead } = await this.#handle.read(chunk, 0, CHUNK_BYTES, position);
-      if (bytesRead === 0) break;
+      if (bytesRead === 0) return true;
       position += bytesRead;
-      if (!(await this.#takeEvents(this.#splitter.push(chunk.subarray(0, bytesRead)), answers))) return false;
+      if (!(await take(chunk.subarray(0, bytesRead)))) return false;
     }
-    if (!(await this.#takeEvents(this.#splitter.end(), answers))) return false;
+  }
+
+  async #takeAll(answers: AnswerFile): Promise<boolean> {
+    const isRead = await this.#readChunks((chunk) => this.#takeEvents(this.#splitter.push(chunk), answers));
+    if (!isRead || !(await this.#takeEvents(this.#splitter.end(), answers))) return false;
     if (this.#splitter.messages === 0 && !this.#hasEnvelope) return this.#takeWithoutMessage(answers);
     return this.#settleUntil(0, answers);
   }

@@ -41,6 +41,7 @@ const config = z.strictObject({
   failed: folderName.default('failed').describe('Folder for refused messages, with `.reasons.txt` beside them.'),
   maxMessage: byteSize('A larger message is refused.', '16 MB', { least: '1 kB', most: '1 GB' }),
   maxFile: byteSize('A larger file is refused whole.', '1 GB', { least: '1 kB' }),
+  maxMessages: z.int().min(1).default(1_000_000).describe('A file of more messages than these is refused whole.'),
   readAhead: z.int().min(1).max(1_024).default(32).describe('Messages of a file that may wait for their answer.'),
 });
 
@@ -160,21 +161,27 @@ class FolderSource implements Source {
 
   async #work(): Promise<void> {
     const { clock } = this.#host;
-    const { rescan: rescanMs } = this.#settings;
+    const { rescan, retry } = this.#settings;
     let nextAt: number | null = null;
     while (this.#isDue && !this.#isStopping) {
       // Set again by what happens while files are taken.
       this.#isDue = false;
       try {
-        nextAt = await this.#claimStable();
-        await this.#takeClaimed();
+        if (this.#hasRoom()) nextAt = await this.#claimStable();
+        if (this.#hasRoom()) await this.#takeClaimed();
       } catch (error) {
         this.#log('error', 'folder-failed', { error: codeOf(error) });
       }
     }
     const retryAt = this.#claimed.length > 0 ? this.#retryAt : null;
     const now = clock.now();
-    this.#wakeIn(Math.max(0, Math.min(nextAt ?? now + rescanMs, retryAt ?? now + rescanMs, now + rescanMs) - now));
+    const dueAt = this.#hasRoom() ? [nextAt, retryAt].filter((at) => at !== null) : [now + retry];
+    this.#wakeIn(Math.max(0, Math.min(...dueAt, now + rescan) - now));
+  }
+
+  /** False = files stay where they lie: nothing that is in them would be taken. */
+  #hasRoom(): boolean {
+    return this.#host.hasRoom();
   }
 
   /** Tells when the next file will be stable; null = none waits. */
@@ -185,7 +192,7 @@ class FolderSource implements Source {
   }
 
   async #claim(name: string): Promise<void> {
-    if (this.#isStopping) return;
+    if (this.#isStopping || !this.#hasRoom()) return;
     const reserved = await reserveName(this.#folders.processing, name, []);
     try {
       await rename(join(this.#folder, name), join(this.#folders.processing, reserved));
@@ -202,7 +209,7 @@ class FolderSource implements Source {
     if (this.#host.clock.now() < this.#retryAt) return;
     const waiting: string[] = [];
     let againInARow = 0;
-    while (this.#claimed.length > 0 && againInARow < MAX_AGAIN_IN_A_ROW && !this.#isStopping) {
+    while (this.#claimed.length > 0 && againInARow < MAX_AGAIN_IN_A_ROW && !this.#isStopping && this.#hasRoom()) {
       const name = this.#claimed.shift() as string;
       const isFinal = await this.#takeFile(name);
       againInARow = isFinal ? 0 : againInARow + 1;
@@ -232,7 +239,7 @@ class FolderSource implements Source {
   }
 
   async #answerFile(name: string): Promise<FileOutcome> {
-    const { maxMessage, maxFile, readAhead } = this.#settings;
+    const { maxMessage, maxFile, maxMessages, readAhead } = this.#settings;
     const { processing } = this.#folders;
     const drafts = {
       answers: new Draft(processing, OPEN_MODE),
@@ -244,6 +251,7 @@ class FolderSource implements Source {
         intake: this.#intake as Intake,
         maxMessageBytes: maxMessage,
         maxFileBytes: maxFile,
+        maxMessages,
         readAhead,
         now: () => this.#host.clock.now(),
         isStopping: () => this.#isStopping,

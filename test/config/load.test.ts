@@ -97,6 +97,19 @@ async function problemsOf(text: string, env?: Record<string, string>): Promise<s
 }
 
 describe('a configuration that is right', () => {
+  it('gives the limits of the journal, of targets and of messages as numbers', async () => {
+    const text = GOOD.replace(
+      'journal: ./data/journal.db',
+      'journal: { file: ./data/journal.db, reserve: 1 GB, queue: 500, queueSize: 4 MB }',
+    ).replace(/( +)giveUpAfter:.*\n/, '$&$1rate: 600/m\n');
+    const read = await load(text);
+    expect(read.journal).toBe(join(folder, 'data/journal.db'));
+    expect(read.journalLimits).toEqual({ reserveBytes: 1e9, maxQueued: 500, maxQueuedBytes: 4e6 });
+    expect(read.targets[0]?.limits.rate).toEqual({ count: 600, perMs: 60_000 });
+    expect(read.channels[0]?.limits).toEqual({ segments: 20_000, fields: 1_000, repetitions: 10_000 });
+    expect((await load(GOOD)).journalLimits).toEqual({ reserveBytes: 2e8, maxQueued: 10_000, maxQueuedBytes: 128e6 });
+  });
+
   it('comes out complete: defaults filled in, paths absolute, durations in ms', async () => {
     const read = await load(GOOD);
     expect(read).toMatchObject({
@@ -115,6 +128,7 @@ describe('a configuration that is right', () => {
         config: { url: 'https://localhost:8443' },
         limits: {
           concurrency: 8,
+          rate: null,
           timeoutMs: 60_000,
           retry: { minMs: 1_000, maxMs: 900_000 },
           giveUp: { afterFailures: 5, afterMs: 72 * 3_600_000 },

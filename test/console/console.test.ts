@@ -28,6 +28,7 @@ function statusWith(more: Partial<Status> = {}): Status {
   return {
     problem: () => null,
     isReady: () => true,
+    disk: () => ({ hasRoom: true, freeBytes: 5_000_000 }),
     version: '1.2.3',
     mappingVersion: () => 'abcdef',
     mappingProblem: () => null,
@@ -64,7 +65,7 @@ describe('the console', () => {
   it('says that it works', async () => {
     const get = await open(statusWith());
     expect(await get('/health')).toMatchObject({ status: 200, text: '{"status":"ok","problem":null}' });
-    expect(await get('/ready')).toMatchObject({ status: 200, text: '{"ready":true}' });
+    expect(await get('/ready')).toMatchObject({ status: 200, text: '{"ready":true,"problem":null}' });
   });
 
   it('says why it does not, and when it is not ready', async () => {
@@ -72,6 +73,11 @@ describe('the console', () => {
     expect(await get('/health')).toMatchObject({ status: 503 });
     expect((await get('/health')).text).toContain('the journal cannot be written');
     expect(await get('/ready')).toMatchObject({ status: 503 });
+    await stop();
+    const full = await open(statusWith({ isReady: () => false, disk: () => ({ hasRoom: false, freeBytes: 9 }) }));
+    const text = '{"ready":false,"problem":"the disk of the journal is nearly full"}';
+    expect(await full('/ready')).toMatchObject({ status: 503, text });
+    expect((await full('/metrics')).text).toContain('\nsluss_disk_low 1\n');
   });
 
   it('has every metric of its table, with what the status says', async () => {

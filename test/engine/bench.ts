@@ -7,6 +7,7 @@ import type { Draft, Mapped, Mapper } from '../../src/contracts/mapper.ts';
 import type { Parties } from '../../src/contracts/party.ts';
 import { type Ack, type Inbound, type Intake, type Source, STANDARD_DIALECT } from '../../src/contracts/source.ts';
 import type { Delivery, Target, Verdict } from '../../src/contracts/target.ts';
+import { createDiskReserve } from '../../src/engine/disk-reserve.ts';
 import { createEngine, type Engine } from '../../src/engine/engine.ts';
 import {
   type Channel,
@@ -136,6 +137,8 @@ export interface BenchOptions {
   readonly channel?: Partial<Channel>;
   /** Whether there is a second channel, `other`, with the same settings. */
   readonly second?: boolean;
+  /** Bytes free on the disk, of which 1 000 are kept in reserve. */
+  readonly free?: () => number;
   /** Stands between the engine and the real journal. */
   readonly wrap?: (journal: Journal) => Journal;
 }
@@ -176,6 +179,13 @@ export async function setUpBench(options: BenchOptions = {}) {
       returnTo: null,
       ...options.channel,
     };
+    const reserve = createDiskReserve({
+      readFreeBytes: async () => options.free?.() ?? 1_000_000,
+      reserveBytes: 1_000,
+      clock,
+      log,
+    });
+    if (options.free !== undefined) await reserve.start();
     const engine = createEngine({
       version: '1.2.3',
       journal,
@@ -190,6 +200,7 @@ export async function setUpBench(options: BenchOptions = {}) {
       random: () => 0,
       log,
       settings: { storeFirstBytes: 1_000_000, graceMs: 10_000, ...options.settings },
+      reserve,
     });
     return { engine, source, other, journal: real };
   }

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Fault } from '../../src/contracts/fault.ts';
 import type { Journal } from '../../src/contracts/journal.ts';
-import { type Bench, type BenchOptions, controlIdOf, draft, mapped, message, setUpBench } from './bench.ts';
+import { type Bench, type BenchOptions, controlIdOf, draft, mapped, message, SUCCESS, setUpBench } from './bench.ts';
+import { deferred } from './kit.ts';
 
 let bench: Bench;
 afterEach(() => bench.tearDown());
@@ -211,6 +212,57 @@ describe('the intake', () => {
     await bench.log.seen('message-settled');
     await bench.log.seen('delivery-delivered');
     expect((await bench.source.give(message('M1')))?.code).toBe('AA');
+  });
+
+  it('answers AR while the disk is nearly full, goes on delivering, and takes messages again by itself', async () => {
+    let free = 5_000;
+    await start({ free: () => free });
+    const owed = deferred<void>();
+    bench.target.answer = async () => {
+      await owed.promise;
+      return SUCCESS;
+    };
+    expect(textOf(await bench.source.give(message('M1')))).toContain('MSA|AA|M1');
+    free = 900;
+    await bench.clock.advance(2_000);
+    expect(await bench.log.seen('disk-low')).toMatchObject({ level: 'error', bytes: 900 });
+    const ack = await bench.source.give(message('M2'));
+    expect(textOf(ack)).toContain('MSA|AR|M2');
+    expect(textOf(ack)).toContain('nearly full');
+    expect(ack).toMatchObject({ isFinal: false, messageId: null });
+    const reply = async () => true;
+    const enhanced = Buffer.from(Buffer.from(message('M2')).toString().replace('|P|2.5.1', '|P|2.5.1|||AL|AL'));
+    expect(textOf(await bench.source.give(enhanced, { reply }))).toContain('MSA|CE|M2');
+    expect(bench.engine.isReady()).toBe(false);
+    expect(bench.engine.problem()).toBe(null);
+    owed.resolve();
+    await bench.log.seen('delivery-delivered');
+
+    // Not as soon as the reserve is there, or it would go to and fro.
+    free = 1_050;
+    await bench.clock.advance(2_000);
+    expect((await bench.source.give(message('M2')))?.code).toBe('AR');
+    free = 1_100;
+    await bench.clock.advance(2_000);
+    await bench.log.seen('disk-has-room');
+    expect((await bench.source.give(message('M2')))?.code).toBe('AA');
+    expect(bench.engine.isReady()).toBe(true);
+    expect(bench.log.events().filter((event) => event === 'disk-low')).toHaveLength(1);
+    expect(bench.engine.counters().faults.get('disk-low')).toBe(3);
+  });
+
+  it('looks at the disk sooner where much is stored', async () => {
+    let looks = 0;
+    await start({
+      free: () => {
+        looks += 1;
+        return 5_000;
+      },
+    });
+    const before = looks;
+    await bench.source.give(message('M1', 'x'.repeat(200)));
+    await bench.clock.advance(0);
+    expect(looks).toBe(before + 1);
   });
 
   it('answers AR once the engine has stopped', async () => {

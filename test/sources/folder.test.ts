@@ -327,6 +327,18 @@ describe('sizes', () => {
     expect((await files()).failed).toEqual(['a.hl7.reasons.txt']);
   });
 
+  it('refuses a file of more messages than it may hold whole, before any of them is taken', async () => {
+    const { fake, host } = await watch({ stable: 0, maxMessages: 3 });
+    await drop('four.hl7', ['1', '2', '3', '4'].map((id) => oru(id)).join(''));
+    await drop('three.hl7', ['5', '6', '7'].map((id) => oru(id)).join(''));
+    await host.logged('file-done', 2);
+    expect(fake.calls).toHaveLength(4);
+    const refused = fake.calls.find((call) => call.fault !== null);
+    expect(refused?.fault?.record).toMatchObject({ code: 'too-many', detail: 'limit 3 messages' });
+    expect((await files()).failed).toEqual(['four.hl7', 'four.hl7.ack', 'four.hl7.reasons.txt']);
+    expect((await files()).done).toEqual(['three.hl7', 'three.hl7.ack']);
+  });
+
   it('refuses a file above the limit', async () => {
     const { host, fake } = await watch({ maxFile: 2_000 }, picky());
     await drop('a.hl7', oru('1').repeat(100));
@@ -357,6 +369,41 @@ describe('messages that were not taken', () => {
       failed: ['a.hl7', 'a.hl7.reasons.txt'],
     });
     expect(codeOf(await read('done', 'a.hl7.ack'))).toBe('BHS AA 1 AA C2 AE B3 BTS');
+  });
+
+  it('stay where they lie while the disk is nearly full, and are taken by themselves when it has room again', async () => {
+    const { host, fake } = await watch();
+    host.room = false;
+    await drop('a.hl7', oru('1'));
+    await drop('b.hl7', oru('2'));
+    // Looked at several times by then, and left alone.
+    await host.askedForRoom(20);
+    expect(fake.calls).toEqual([]);
+    expect((await readdir(join(folder, 'in'))).filter((name) => name.endsWith('.hl7')).sort()).toEqual([
+      'a.hl7',
+      'b.hl7',
+    ]);
+    expect(await readdir(join(folder, 'in/processing'))).toEqual([]);
+    host.room = true;
+    await host.logged('file-done', 2);
+    expect(fake.calls).toHaveLength(2);
+  });
+
+  it('of a file under way stop being handed over when the disk fills, and the file waits', async () => {
+    const fake = createFakeIntake({
+      decide: () => {
+        host.room = host.lines.some((line) => line.event === 'file-again');
+        return host.room ? { code: 'AA' } : { code: 'AR', fault: new Fault('disk-low'), isStored: false };
+      },
+    });
+    const host = createHost(folder, systemClock);
+    await watchWith(host, {}, fake);
+    await drop('a.hl7', oru('1') + oru('2'));
+    await host.logged('file-again');
+    expect(await readdir(join(folder, 'in/processing'))).toEqual(['a.hl7']);
+    host.room = true;
+    await host.logged('file-done');
+    expect(codeOf(await read('done', 'a.hl7.ack'))).toBe('BHS AA 1 AA 2 BTS');
   });
 
   it('do not keep another file from being taken', async () => {

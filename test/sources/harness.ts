@@ -70,6 +70,10 @@ interface LogLine extends LogFields {
 export interface TestHost<Time extends Clock = ManualClock> extends Host {
   readonly clock: Time;
   readonly lines: LogLine[];
+  /** Whether the disk has room; a test may say that it has none. */
+  room: boolean;
+  /** Resolves once a source has asked so many times more. */
+  askedForRoom(times: number): Promise<void>;
   /** Resolves with the last of the first `count` lines of this event. */
   logged(event: string, count?: number): Promise<LogLine>;
 }
@@ -81,14 +85,16 @@ export function createTestHost(folder = '/'): TestHost {
 export function createHost<Time extends Clock>(folder: string, clock: Time): TestHost<Time> {
   const lines: LogLine[] = [];
   const watchers = new Set<() => void>();
+  let asked = 0;
   const write =
     (level: string) =>
     (event: string, fields: LogFields = {}): void => {
       lines.push({ ...fields, event, level });
       for (const watcher of watchers) watcher();
     };
-  return {
+  const host: TestHost<Time> = {
     name: 'lab',
+    room: true,
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
     clock,
     parties: {
@@ -97,6 +103,22 @@ export function createHost<Time extends Clock>(folder: string, clock: Time): Tes
       credentials() {
         throw new Error('a source has no business with parties');
       },
+    },
+    hasRoom() {
+      asked += 1;
+      for (const watcher of watchers) watcher();
+      return host.room;
+    },
+    askedForRoom(times) {
+      const enough = asked + times;
+      return new Promise((resolve) => {
+        const look = (): void => {
+          if (asked < enough) return;
+          watchers.delete(look);
+          resolve();
+        };
+        watchers.add(look);
+      });
     },
     readVariable: (name) => (name === 'SLUSS_TEST_PASSPHRASE' ? 'hemligt' : null),
     resolvePath: (path) => (path.startsWith('/') ? path : `${folder}/${path}`),
@@ -114,6 +136,7 @@ export function createHost<Time extends Clock>(folder: string, clock: Time): Tes
       });
     },
   };
+  return host;
 }
 
 /** One call of the intake, as a test sees and answers it. */
