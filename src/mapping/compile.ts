@@ -45,12 +45,13 @@ export function compileMappings(files: readonly SourceFile[], setup: CompileSetu
   const problems: Problem[] = [];
   const parts = sortFiles(files, problems);
   const channels = new Map<string, MappedChannel>();
-  for (const channel of setup.channels) {
+  // What cannot be read is missing everywhere: to say so would hide the one mistake behind its consequences.
+  for (const channel of parts.isWhole ? setup.channels : []) {
     const mappings = channel.mappings.flatMap((name) => compileFor(channel, name, parts, setup, problems));
     checkOverrides(channel, mappings, problems);
     channels.set(channel.name, { name: channel.name, mappings, charset: channel.charset });
   }
-  compileUnused(parts, setup, problems);
+  if (parts.isWhole) compileUnused(parts, setup, problems);
   const unique = [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
   unique.sort((a, b) => inCodeUnits(a.file, b.file) || a.line - b.line || a.column - b.column);
   const mapper = unique.length === 0 ? createMapper(versionOf(files, setup), channels) : null;
@@ -64,30 +65,37 @@ export interface Parts {
   readonly tables: Map<string, Table>;
   readonly tableNodes: Map<string, YamlNode>;
   readonly datatypes: Map<string, YamlNode>;
+  /** False where some file could not be read, or does not say what it is. */
+  readonly isWhole: boolean;
 }
 
 /** What a file is, its first key says: mapping, resource or table. */
 export function sortFiles(files: readonly SourceFile[], problems: Problem[]): Parts {
   const tableNodes = new Map<string, YamlNode>();
   const [messages, resources, datatypes] = [new Map(), new Map(), new Map()];
-  const parts: Parts = { messages, resources, datatypes, tableNodes, tables: new Map() };
+  const named: NamedParts = { messages, resources, datatypes, tableNodes };
+  const tables = new Map<string, Table>();
+  const unread: Problem[] = [];
   for (const file of files) {
     const { root, problems: found } = parseYaml(file);
-    problems.push(...found);
-    if (root === null) continue;
-    keepProblem(problems, () => place(root, parts), undefined);
+    // The parser stumbles on from its first mistake, and finds others that nobody made.
+    unread.push(...found.slice(0, 1));
+    if (root !== null) keepProblem(unread, () => place(root, named), undefined);
   }
+  problems.push(...unread);
   for (const [name, node] of tableNodes) {
     // A table with a problem is there all the same, so that nobody is told that it is not.
-    parts.tables.set(
+    tables.set(
       name,
       keepProblem(problems, () => compileTable(node, problems), emptyTable(name)),
     );
   }
-  return parts;
+  return { ...named, tables, isWhole: unread.length === 0 };
 }
 
-function place(root: YamlNode, parts: Parts): void {
+type NamedParts = Pick<Parts, 'messages' | 'resources' | 'datatypes' | 'tableNodes'>;
+
+function place(root: YamlNode, parts: NamedParts): void {
   const entries = root.entries();
   for (const [kind, of] of [
     ['mapping', parts.messages],
@@ -103,7 +111,11 @@ function place(root: YamlNode, parts: Parts): void {
     of.set(name, root);
     return;
   }
-  root.fail('A mapping file begins with mapping:, resource:, datatype: or table: and its name');
+  const [first = ''] = entries.keys();
+  root.fail(
+    'A mapping file begins with mapping:, resource:, datatype: or table: and its name',
+    suggest(first, ['mapping', 'resource', 'datatype', 'table']),
+  );
 }
 
 function compileFor(

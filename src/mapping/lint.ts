@@ -9,7 +9,8 @@ import type { SourceFile, YamlNode } from './yaml-node.ts';
 /**
  * Looks through mapping files for what compiles and is probably wrong all the same: fields HL7 does not have, elements
  * FHIR does not have or of another type, required elements nobody sets, rules that are never reached, names nobody uses.
- * What keeps a file from being compiled is `compileMappings`' to say. Pure; in order of file and line.
+ * What keeps a file from being compiled is `compileMappings`' to say; while one cannot be read at all, nothing is found.
+ * Pure; in order of file and line.
  * @param channels whose `with:` is looked at too
  */
 export function lintMappings(
@@ -18,6 +19,7 @@ export function lintMappings(
 ): Finding[] {
   const findings = new Findings();
   const parts = sortFiles(files, []);
+  if (!parts.isWhole) return [];
   const used: Used = {
     tables: new Set(),
     resources: new Set(),

@@ -22,6 +22,7 @@ export interface LayeredMapping<Key extends string> {
 /**
  * Reads a message mapping and what it `extends`: settings, lets, elements of resources and rows of tables join by name,
  * anything else the mapping says replaces what it inherits. What is wrong goes into `setup.problems`.
+ * @throws ProblemError where there is nothing of the name that it extends: the rest would be consequences of that
  */
 export function layerMapping<Key extends string>(
   root: YamlNode,
@@ -62,7 +63,7 @@ function findLayers(root: YamlNode, setup: Pick<MappingSetup, 'messages' | 'prob
     names.push(own?.isScalar && !own.isNull ? own.text() : '');
     const next = entries.get('extends')?.value;
     if (next === undefined) break;
-    node = keepProblem(setup.problems, () => findExtended(next, names, setup), null);
+    node = findExtended(next, names, setup);
   }
   return layers;
 }

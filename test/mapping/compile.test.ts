@@ -404,7 +404,7 @@ describe('files that are not YAML as it is used here', () => {
     [
       'no kind',
       'maping: m\n',
-      'f.yaml:1:1 A mapping file begins with mapping:, resource:, datatype: or table: and its name',
+      'f.yaml:1:1 A mapping file begins with mapping:, resource:, datatype: or table: and its name (did you mean "mapping"?)',
     ],
     [
       'the same name to YAML and to us',

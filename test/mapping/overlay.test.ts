@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compileMappings } from '../../src/mapping/compile.ts';
+import { lintMappings } from '../../src/mapping/lint.ts';
 import { readMappingFiles } from '../../src/mapping/load.ts';
 import { formatProblem } from '../../src/mapping/problem.ts';
 
@@ -189,6 +190,31 @@ describe('a mistake in an overlay', () => {
     ['no map of resources', 'extends: oru-r01\nresources: [observation]', 'lab.yaml:3:12 Expected a map (key: value)'],
   ])('%s: told in its own file', (_, text, problem) => {
     expect(problemsOf({ lab: `mapping: lab\n${text}\n` })).toContain(problem);
+  });
+
+  it('that keeps all it extends away is told alone, not its consequences', () => {
+    const text = 'mapping: lab\nextends: oru-r1\nlet: { a: { from: PID-3 } }\nlane: $b\n';
+    expect(problemsOf({ lab: text })).toEqual(['lab.yaml:2:10 There is no mapping "oru-r1" (did you mean "oru-r01"?)']);
+  });
+
+  it('in the YAML is told alone, once a file, not what is missing because of it', () => {
+    const broken = {
+      path: 'mappings/tables/observation-status.yaml',
+      text: 'table: observation-status\nrows: {\n  a: [b\nc: }\n',
+    };
+    const files = [...FILES.filter(({ path }) => path !== broken.path), broken];
+    const lab = { path: 'lab.yaml', text: 'mapping: lab\nextends: oru-r01\nlane: $nobody\n' };
+    const channel = { mappings: ['lab'], parties: ['p'], charset: { default: null, force: null }, zone: null };
+    const { problems } = compileMappings([...files, lab], {
+      channels: [{ name: 'c', overrides: null, node: null, ...channel }],
+      operations: { fhir: ['transaction'] },
+      parties: [PARTY],
+      secret: Buffer.alloc(32, 1),
+    });
+    expect(problems.map(formatProblem)).toEqual([
+      expect.stringMatching(/^mappings\/tables\/observation-status\.yaml:\d:\d /),
+    ]);
+    expect(lintMappings([...files, lab])).toEqual([]);
   });
 
   it('two that extend each other are told once each, and end', () => {
