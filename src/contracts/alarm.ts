@@ -143,6 +143,16 @@ export interface Alarm {
   readonly fields: AlarmFields;
 }
 
+/** An alarm as the journal keeps it, so that a restart neither repeats nor loses one. */
+export interface StoredAlarm extends Alarm {
+  readonly key: string;
+  readonly step: number;
+  /** The step the receiver was told of; null = it knows nothing of this alarm. */
+  readonly toldStep: number | null;
+  /** Set where it was cleared and the receiver is still to be told so. */
+  readonly clearedAt: number | null;
+}
+
 /** Raises and clears alarms; for whoever in the engine's house finds that something is the case. Never throws. */
 export interface AlarmBell {
   /**

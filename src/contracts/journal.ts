@@ -1,3 +1,4 @@
+import type { StoredAlarm } from './alarm.ts';
 import type { FaultRecord } from './fault.ts';
 import type { DeliveryState, MessageState } from './lifecycle.ts';
 import type { AckCode } from './source.ts';
@@ -46,6 +47,18 @@ export interface Journal {
   readDeliveries(messageId: number): Promise<StoredDelivery[]>;
   readHistory(messageId: number): Promise<HistoryEvent[]>;
   readOverview(now: number): Promise<Overview>;
+
+  /**
+   * One small step of retention, in a transaction of its own: whoever asks for the next waits in between. What the keys
+   * of sameness rest on (results, content hashes, the states of deliveries) stays until the walk `rows` forgets it, so a
+   * message that is sent again after its bytes went gets the answer it has earned.
+   */
+  prune(bite: PruneBite): Promise<Pruned>;
+  /** Hours in which something arrived, from the hour that holds `since`, by channel and time. */
+  readArrivals(since: number): Promise<ArrivalHour[]>;
+  readAlarms(): Promise<StoredAlarm[]>;
+  /** Stores alarms under their keys, and forgets those that are gone, in one transaction. */
+  saveAlarms(alarms: readonly StoredAlarm[], gone: readonly string[]): Promise<void>;
   /** Commits what was handed over, then closes. */
   close(): Promise<void>;
 }
@@ -180,6 +193,8 @@ export interface StoredMessage {
   readonly warnings: readonly FaultRecord[];
   /** How often the same bytes came. */
   readonly timesSeen: number;
+  /** Its bytes, the bodies of its deliveries and the answers to them are gone, and empty here. */
+  readonly isPruned: boolean;
 }
 
 export interface StoredDelivery extends Omit<Delivery, 'attempt'> {
@@ -202,7 +217,7 @@ export interface HistoryEvent {
   readonly deliveryId: number | null;
   /**
    * Event name of the lifecycle table, or one that changes no state: `resent`, `linked`, `overtaken`, `attempt`,
-   * `control-id-reused`, `ack-owed`, `ack-written`, `ack-waived`, `ack-returned`.
+   * `control-id-reused`, `ack-owed`, `ack-written`, `ack-waived`, `ack-returned`, `ack-dropped`, `pruned`, `restored`.
    */
   readonly event: string;
   readonly from: string | null;
@@ -222,9 +237,52 @@ export interface Overview {
     readonly count: number;
   }[];
   /** Acknowledgements that are owed and could not be written yet; those that are not due yet among them. */
-  readonly owedAcks: readonly { readonly channel: string; readonly count: number }[];
+  readonly owedAcks: readonly { readonly channel: string; readonly count: number; readonly oldestAt: number }[];
   /** Since when the oldest delivery that is due has been waiting; null = none waits. */
   readonly oldestWaitingAt: number | null;
   /** Since when the oldest held message or delivery has been held; null = none. */
   readonly oldestHeldAt: number | null;
+}
+
+/** How a message ended, worst first: one of its deliveries held, or itself; else one delivered; else all cancelled. */
+export type Ending = 'held' | 'refused' | 'skipped' | 'delivered' | 'cancelled';
+
+/** Each walk begins with `after: 0`, goes on with `Pruned.next`, and looks at no more than `limit` rows a bite. */
+export type PruneBite = { readonly at: number; readonly limit: number } & (
+  | {
+      /** Bytes, bodies and answers of messages that ended before these times (null = never); at most about `maxBytes`. */
+      readonly walk: 'bytes';
+      readonly after: number;
+      readonly before: Readonly<Record<Ending, number | null>>;
+      readonly maxBytes: number;
+    }
+  /** Everything about messages without bytes that ended before then, unless something younger rests on them. */
+  | { readonly walk: 'rows'; readonly after: number; readonly before: number }
+  /** Results that no message states and no delivery is made for any more. */
+  | { readonly walk: 'results'; readonly after: number }
+  /** Acknowledgements of these channels, owed since before then: `ack-dropped` in the history. */
+  | { readonly walk: 'acks'; readonly channels: readonly string[]; readonly before: number }
+  | { readonly walk: 'arrivals'; readonly before: number }
+);
+
+export interface Pruned {
+  /** How many were pruned, forgotten or dropped. */
+  readonly count: number;
+  readonly bytes: number;
+  /** Where this walk goes on; null = it is at its end. */
+  readonly next: number | null;
+  /** Of the walk `acks`: by channel. */
+  readonly channels: readonly { readonly channel: string; readonly count: number }[];
+}
+
+/** What came on a channel in one hour, messages sent again among it. It outlives the messages. */
+export interface ArrivalHour {
+  readonly channel: string;
+  /** Its begin, ms since the epoch. */
+  readonly hourAt: number;
+  readonly count: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** Longest time between two arrivals of this hour; 0 where there was one only. */
+  readonly longestGapMs: number;
 }

@@ -29,6 +29,7 @@ export const MESSAGE_TRANSITIONS: readonly Transition<MessageState>[] = [
   ...settled.map((to) => ({ event: `remapped-${to}`, from: 'held' as const, to })),
   { event: 'held', from: 'mapped', to: 'held' },
   { event: 'held', from: 'skipped', to: 'held' },
+  { event: 'expired', from: 'held', to: 'skipped' },
 ];
 
 export const DELIVERY_TRANSITIONS: readonly Transition<DeliveryState>[] = [
@@ -41,6 +42,7 @@ export const DELIVERY_TRANSITIONS: readonly Transition<DeliveryState>[] = [
   { event: 'superseded', from: 'waiting', to: 'cancelled' },
   { event: 'superseded', from: 'held', to: 'cancelled' },
   { event: 'expired', from: 'waiting', to: 'cancelled' },
+  { event: 'expired', from: 'held', to: 'cancelled' },
   { event: 'cancelled', from: 'waiting', to: 'cancelled' },
   { event: 'cancelled', from: 'held', to: 'cancelled' },
   { event: 'released', from: 'held', to: 'waiting' },

@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { Fault } from '../contracts/fault.ts';
 import type { Admission, Admitted, Outcome, OutcomeDraft } from '../contracts/journal.ts';
 import type { MessageState } from '../contracts/lifecycle.ts';
+import type { Arrivals } from './arrivals.ts';
 import type { OwedAcks } from './owed-acks.ts';
 import { ALONE, type Created, type Results } from './results.ts';
 import type { MessageRef, Transitions } from './transitions.ts';
@@ -17,7 +18,13 @@ interface KnownMessage extends MessageRef {
 const KNOWN_COLUMNS = 'id, channel, control_id, content_hash, state, mapping_version, faults';
 
 /** `Journal.admit` and `Journal.settle` on SQLite; to be called inside a transaction. */
-export function makeAdmissions(db: Database, results: Results, transitions: Transitions, owedAcks: OwedAcks) {
+export function makeAdmissions(
+  db: Database,
+  results: Results,
+  transitions: Transitions,
+  owedAcks: OwedAcks,
+  arrivals: Arrivals,
+) {
   const readByHash = db.prepare<[string, Uint8Array], KnownMessage>(
     `select ${KNOWN_COLUMNS} from messages where channel = ? and content_hash = ?`,
   );
@@ -34,6 +41,7 @@ export function makeAdmissions(db: Database, results: Results, transitions: Tran
        @mappingVersion, @skipped, @faults, @warnings)`,
   );
   const addBytes = db.prepare('insert into message_bytes (message_id, bytes) values (?, ?)');
+  const restoreBytes = db.prepare('insert or ignore into message_bytes (message_id, bytes) values (?, ?)');
   const countSeen = db.prepare('update messages set times_seen = times_seen + 1 where id = ?');
   const setOutcome = db.prepare(
     `update messages set mapping_version = @mappingVersion, skipped = @skipped, faults = @faults, warnings = @warnings
@@ -95,11 +103,17 @@ export function makeAdmissions(db: Database, results: Results, transitions: Tran
     admit(admission: Admission): Admitted {
       const { channel, controlId, receivedAt: at, outcome } = admission;
       const contentHash = readHash(admission.contentHash);
+      arrivals.note(channel, at);
       const known = readByHash.get(channel, contentHash);
       if (known !== undefined) {
         countSeen.run(known.id);
         transitions.note(known.id, null, { at, event: 'resent', why: null });
-        if (isToBeReplaced(known, outcome)) replaceOutcome(known, outcome, at);
+        const isReplaced = isToBeReplaced(known, outcome);
+        // Retention may have taken its bytes, which whoever works on it from here on needs again.
+        if ((isReplaced || admission.owesAck) && restoreBytes.run(known.id, admission.bytes).changes > 0) {
+          transitions.note(known.id, null, { at, event: 'restored', why: null });
+        }
+        if (isReplaced) replaceOutcome(known, outcome, at);
         if (admission.owesAck) owedAcks.owe(known.id, channel, at);
         return answer(known.id, true);
       }

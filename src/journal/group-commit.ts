@@ -1,6 +1,5 @@
 import type { Database } from 'better-sqlite3';
 import { Fault, type FaultRecord } from '../contracts/fault.ts';
-import type { Transitions } from './transitions.ts';
 
 /** A call on its way to a worker thread. */
 export interface Request {
@@ -16,6 +15,14 @@ export type Reply =
 
 export type Calls = Readonly<Record<string, (...args: never[]) => unknown>>;
 
+/** What is counted in memory while a batch runs, and written with its commit. */
+export interface Counted {
+  begin?(): void;
+  undo?(): void;
+  flush(): void;
+  reset(): void;
+}
+
 /** After one of these SQLite may have undone the transaction, and nothing else in it can be trusted to be there. */
 const FATAL = /^SQLITE_(FULL|IOERR|NOMEM|CORRUPT|READONLY|CANTOPEN|BUSY|NOTADB|PROTOCOL)/;
 
@@ -23,7 +30,7 @@ const FATAL = /^SQLITE_(FULL|IOERR|NOMEM|CORRUPT|READONLY|CANTOPEN|BUSY|NOTADB|P
  * Runs requests in one transaction, each in a savepoint of its own: a bad one fails alone. The replies may leave once
  * this returns, for COMMIT has then reached the disk. Never throws: if the transaction fails, every request has failed.
  */
-export function makeGroupCommit(db: Database, calls: Calls, transitions: Transitions) {
+export function makeGroupCommit(db: Database, calls: Calls, counted: readonly Counted[]) {
   const begin = db.prepare('begin immediate');
   const commit = db.prepare('commit');
   const rollback = db.prepare('rollback');
@@ -33,7 +40,7 @@ export function makeGroupCommit(db: Database, calls: Calls, transitions: Transit
 
   const runOne = (request: Request): Reply => {
     save.run();
-    transitions.begin();
+    for (const one of counted) one.begin?.();
     try {
       const reply = { id: request.id, value: run(calls, request) };
       release.run();
@@ -42,7 +49,7 @@ export function makeGroupCommit(db: Database, calls: Calls, transitions: Transit
       if (isFatal(error) || !db.inTransaction) throw error;
       undo.run();
       release.run();
-      transitions.undo();
+      for (const one of counted) one.undo?.();
       return failure(request.id, error);
     }
   };
@@ -51,11 +58,11 @@ export function makeGroupCommit(db: Database, calls: Calls, transitions: Transit
     try {
       begin.run();
       const replies = requests.map(runOne);
-      transitions.flush();
+      for (const one of counted) one.flush();
       commit.run();
       return replies;
     } catch (error) {
-      transitions.reset();
+      for (const one of counted) one.reset();
       if (db.inTransaction) rollback.run();
       return requests.map(({ id }) => failure(id, error));
     }

@@ -134,4 +134,22 @@ export const MIGRATIONS: readonly string[] = [
   -- Deliveries that are acknowledgements: a message is answered for what was made of it, and these are not.
   create table ack_deliveries (delivery_id integer primary key references deliveries (id)) strict;
   `,
+  `
+  -- A delivery may be forgotten once nothing is linked to it; without this each deletion would read all links.
+  create index links_delivery on links (delivery_id);
+
+  -- When messages came, kept longer than they: what a channel's rhythm is learnt from.
+  create table arrivals (
+    channel text not null,
+    hour_at integer not null,       -- begin of the hour
+    count integer not null,
+    first_at integer not null,
+    last_at integer not null,
+    longest_gap_ms integer not null,
+    primary key (channel, hour_at)
+  ) strict, without rowid;
+
+  -- Alarms that are open, or whose end is still to be told.
+  create table alarms (key text primary key, alarm text not null) strict, without rowid;
+  `,
 ];

@@ -12,6 +12,10 @@ export function makeOwedAcks(db: Database, results: Results, transitions: Transi
      on conflict do update set owed_at = excluded.owed_at`,
   );
   const read = db.prepare<[number], string>('select channel from owed_acks where message_id = ?').pluck();
+  const readOld = db.prepare<[string, number, number], { messageId: number; channel: string }>(
+    `select message_id as messageId, channel from owed_acks
+     where channel in (select value from json_each(?)) and owed_at < ? order by message_id limit ?`,
+  );
   const remove = db.prepare('delete from owed_acks where message_id = ?');
   const addDelivery = db.prepare('insert into ack_deliveries (delivery_id) values (?)');
 
@@ -22,6 +26,16 @@ export function makeOwedAcks(db: Database, results: Results, transitions: Transi
     },
 
     isOwed: (messageId: number): boolean => read.get(messageId) !== undefined,
+
+    /** Gives up debts that are older than `before`; the oldest messages first. */
+    drop(channels: readonly string[], before: number, limit: number, at: number): string[] {
+      const old = readOld.all(JSON.stringify(channels), before, limit);
+      for (const { messageId } of old) {
+        remove.run(messageId);
+        transitions.note(messageId, null, { at, event: 'ack-dropped', why: null });
+      }
+      return old.map(({ channel }) => channel);
+    },
 
     payAck({ messageId, at, code, by }: AckPayment): void {
       const channel = read.get(messageId);

@@ -1,10 +1,20 @@
 import { inflateSync } from 'node:zlib';
 import type { Database } from 'better-sqlite3';
-import type { HistoryEvent, OwedAck, Overview, Standing, StoredDelivery, StoredMessage } from '../contracts/journal.ts';
+import type { StoredAlarm } from '../contracts/alarm.ts';
+import type {
+  ArrivalHour,
+  HistoryEvent,
+  OwedAck,
+  Overview,
+  Standing,
+  StoredDelivery,
+  StoredMessage,
+} from '../contracts/journal.ts';
 import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
 import type { Calls } from './group-commit.ts';
 
-interface MessageRow extends Omit<StoredMessage, 'skipped' | 'faults' | 'warnings'> {
+interface MessageRow extends Omit<StoredMessage, 'skipped' | 'faults' | 'warnings' | 'isPruned'> {
+  readonly isPruned: 0 | 1;
   readonly skipped: string;
   readonly faults: string;
   readonly warnings: string;
@@ -20,15 +30,15 @@ interface DeliveryRow extends Omit<StoredDelivery, 'inFlight' | 'fault' | 'respo
   readonly answerFault: string | null;
 }
 
-const MESSAGE = `select id, channel, bytes, control_id as controlId, origin, sender, received_at as receivedAt, state,
+const MESSAGE = `select id, channel, ifnull(bytes, x'') as bytes, bytes is null as isPruned, control_id as controlId, origin, sender, received_at as receivedAt, state,
     mapping_version as mappingVersion, skipped, faults, warnings, times_seen as timesSeen
-  from messages join message_bytes on message_id = id`;
+  from messages left join message_bytes on message_id = id`;
 
 const DELIVERIES = `select d.id, d.message_id as messageId, d.channel, k.key as resultKey, d.target, d.operation,
-    d.party, d.lane_key as laneKey, b.body, d.admitted_at as admittedAt, d.state, d.turn, d.attempts,
+    d.party, d.lane_key as laneKey, ifnull(b.body, x'') as body, d.admitted_at as admittedAt, d.state, d.turn, d.attempts,
     d.not_before as notBefore, d.not_after as notAfter, iif(d.state = 'waiting', d.next_at, null) as nextAt, d.fault,
     r.status, r.content_type as contentType, r.encoding, r.body as answer, r.fault as answerFault
-  from deliveries d join bodies b on b.delivery_id = d.id join results k on k.id = d.result_id left join responses r on r.delivery_id = d.id
+  from deliveries d left join bodies b on b.delivery_id = d.id join results k on k.id = d.result_id left join responses r on r.delivery_id = d.id
   where d.message_id = +? order by d.id`;
 
 const HISTORY = `select at, message_id as messageId, delivery_id as deliveryId, event, from_state as "from",
@@ -77,8 +87,13 @@ export function makeReads(db: Database): Calls {
      order by message_id limit ?`,
   );
   const owedByChannel = db.prepare<[], Overview['owedAcks'][number]>(
-    'select channel, count(*) as count from owed_acks group by channel order by channel',
+    'select channel, count(*) as count, min(owed_at) as oldestAt from owed_acks group by channel order by channel',
   );
+  const arrivals = db.prepare<[number], ArrivalHour>(
+    `select channel, hour_at as hourAt, count, first_at as firstAt, last_at as lastAt, longest_gap_ms as longestGapMs
+     from arrivals where hour_at > ? - 3600000 order by channel, hour_at`,
+  );
+  const alarms = db.prepare<[], string>('select alarm from alarms order by key').pluck();
   const state = db.prepare<[number], { state: MessageState; faults: string }>(
     'select state, faults from messages where id = ?',
   );
@@ -102,6 +117,8 @@ export function makeReads(db: Database): Calls {
     ),
     readDeliveries: (messageId: number): StoredDelivery[] => deliveries.all(messageId).map(rowToDelivery),
     readHistory: (messageId: number): HistoryEvent[] => history.all(messageId),
+    readArrivals: (since: number): ArrivalHour[] => arrivals.all(since),
+    readAlarms: (): StoredAlarm[] => alarms.all().map((alarm) => JSON.parse(alarm)),
     // One transaction, so that the figures are of one moment.
     readOverview: db.transaction((now: number): Overview => {
       const rows = tallies.all();
@@ -124,6 +141,7 @@ function rowToMessage(row: MessageRow): StoredMessage {
   const { skipped, faults, warnings } = row;
   return {
     ...row,
+    isPruned: row.isPruned === 1,
     skipped: JSON.parse(skipped),
     faults: JSON.parse(faults),
     warnings: JSON.parse(warnings),

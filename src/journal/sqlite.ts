@@ -13,6 +13,7 @@ import type {
   Claimed,
   Journal,
   Outcome,
+  Pruned,
   Recorded,
 } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
@@ -121,6 +122,10 @@ function makeJournal(
         return await writer.call<Recorded>('record', { ...attempt, response });
       }),
     payAck: (payment: AckPayment) => track(() => writer.call<void>('payAck', payment)),
+    prune: (bite) => track(() => writer.call<Pruned>('prune', bite)),
+    saveAlarms: (alarms, gone) => track(() => writer.call<void>('saveAlarms', alarms, gone)),
+    readArrivals: read('readArrivals'),
+    readAlarms: read('readAlarms'),
     listReceived: read('listReceived'),
     listOwedAcks: read('listOwedAcks'),
     readStandings: read('readStandings'),

@@ -26,6 +26,12 @@ export interface DeliveryRef {
   readonly party: string;
 }
 
+interface ForgottenDelivery {
+  readonly target: string;
+  readonly party: string;
+  readonly state: DeliveryState;
+}
+
 export type Transitions = ReturnType<typeof makeTransitions>;
 
 /**
@@ -95,6 +101,12 @@ export function makeTransitions(db: Database) {
     /** For the history alone: something that changed no state. */
     note(messageId: number, deliveryId: number | null, happening: Happening) {
       write(messageId, deliveryId, happening, null, null);
+    },
+
+    /** A message and its deliveries are no longer there: they are not counted any more. */
+    forget(message: { channel: string; state: MessageState }, deliveries: readonly ForgottenDelivery[]) {
+      tally(['message', message.channel, '', message.state], -1);
+      for (const { target, party, state } of deliveries) tally(['delivery', target, party, state], -1);
     },
 
     /** The tallies follow the savepoints of the group commit: `begin` an item, and `undo` it where it fails. */

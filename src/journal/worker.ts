@@ -1,6 +1,8 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { makeAdmissions } from './admissions.ts';
+import { makeAlarmRows } from './alarm-rows.ts';
+import { makeArrivals } from './arrivals.ts';
 import { makeAttempts } from './attempts.ts';
 import { makeCheckpoints } from './checkpoints.ts';
 import { makeClaim } from './claims.ts';
@@ -8,6 +10,7 @@ import { openReader, openWriter } from './database.ts';
 import { type Calls, failure, makeGroupCommit, type Reply, type Request, run } from './group-commit.ts';
 import { makeLanes } from './lanes.ts';
 import { makeOwedAcks } from './owed-acks.ts';
+import { makePruning } from './pruning.ts';
 import { makeReads } from './reads.ts';
 import { makeResults } from './results.ts';
 import { makeTransitions } from './transitions.ts';
@@ -52,7 +55,8 @@ function startWriter(options: WorkerOptions & { role: 'writer' }): void {
   const results = makeResults(db, lanes, transitions);
   const attempts = makeAttempts(db, lanes, results, transitions);
   const owedAcks = makeOwedAcks(db, results, transitions);
-  const admissions = makeAdmissions(db, results, transitions, owedAcks);
+  const arrivals = makeArrivals(db);
+  const admissions = makeAdmissions(db, results, transitions, owedAcks, arrivals);
   const recovered = db
     .transaction(() => {
       const count = attempts.recover(options.now);
@@ -61,8 +65,15 @@ function startWriter(options: WorkerOptions & { role: 'writer' }): void {
     })
     .immediate();
   const claim = makeClaim(db, lanes, transitions);
-  const calls = { ...admissions, claim, record: attempts.record, payAck: owedAcks.payAck } as Calls;
-  const commitGroup = makeGroupCommit(db, calls, transitions);
+  const calls = {
+    ...admissions,
+    claim,
+    record: attempts.record,
+    payAck: owedAcks.payAck,
+    prune: makePruning(db, transitions, owedAcks),
+    ...makeAlarmRows(db),
+  } as Calls;
+  const commitGroup = makeGroupCommit(db, calls, [transitions, arrivals]);
   const isCheckpointDue = makeCheckpoints(db);
 
   listen((requests) => {

@@ -20,7 +20,7 @@ const overview: Overview = {
   messages: [{ channel: 'lab', state: 'mapped', count: 7 }],
   deliveries: [{ target: 'covid', party: 'nord', state: 'waiting', count: 3 }],
   oldestWaitingAt: clock.now() - 90_000,
-  owedAcks: [{ channel: 'lab', count: 2 }],
+  owedAcks: [{ channel: 'lab', count: 2, oldestAt: clock.now() }],
   oldestHeldAt: null,
 };
 

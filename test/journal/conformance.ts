@@ -4,6 +4,7 @@ import { describeLanes } from './lanes.ts';
 import { describeOwedAcks } from './owed-acks.ts';
 import { describeReads } from './reads.ts';
 import { describeResults } from './results.ts';
+import { describeRetention } from './retention.ts';
 
 /** What any implementation of the journal must do. `makePlace` gives an empty place for one. */
 export function describeJournal(name: string, makePlace: () => Promise<Place>): void {
@@ -12,5 +13,6 @@ export function describeJournal(name: string, makePlace: () => Promise<Place>): 
     describeLanes(makePlace);
     describeReads(makePlace);
     describeOwedAcks(makePlace);
+    describeRetention(makePlace);
   });
 }

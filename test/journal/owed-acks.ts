@@ -45,7 +45,7 @@ export function describeOwedAcks(makePlace: () => Promise<Place>): void {
       await journal.close();
       journal = await place.open({ now: 7 });
       expect(await journal.listOwedAcks(0, 10)).toEqual([{ messageId, channel: 'lab', owedAt: 5 }]);
-      expect((await journal.readOverview(8)).owedAcks).toEqual([{ channel: 'lab', count: 1 }]);
+      expect((await journal.readOverview(8)).owedAcks).toEqual([{ channel: 'lab', count: 1, oldestAt: 5 }]);
       await journal.payAck(paid(messageId));
       expect(await journal.listOwedAcks(0, 10)).toEqual([]);
       expect((await journal.readOverview(8)).owedAcks).toEqual([]);
@@ -88,8 +88,8 @@ export function describeOwedAcks(makePlace: () => Promise<Place>): void {
       await journal.admit(owing('d', 1, 'other'));
       expect((await journal.listOwedAcks(1, 2)).map(({ messageId }) => messageId)).toEqual([2, 3]);
       expect((await journal.readOverview(2)).owedAcks).toEqual([
-        { channel: 'lab', count: 3 },
-        { channel: 'other', count: 1 },
+        { channel: 'lab', count: 3, oldestAt: 1 },
+        { channel: 'other', count: 1, oldestAt: 1 },
       ]);
     });
   });

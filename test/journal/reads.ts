@@ -47,6 +47,7 @@ export function describeReads(makePlace: () => Promise<Place>): void {
       faults,
       warnings,
       timesSeen: 1,
+      isPruned: false,
     });
     expect(await journal.readHistory(1)).toEqual([
       {

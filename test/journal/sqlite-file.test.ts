@@ -95,7 +95,7 @@ describe('the journal’s files', () => {
   it('of the first version are brought up to date with what they hold', async () => {
     await (await openJournal()).close();
     const db = new Database(path);
-    db.exec('drop table owed_acks; drop table links; drop table ack_deliveries');
+    db.exec('drop table owed_acks; drop table links; drop table ack_deliveries; drop table arrivals; drop table alarms');
     db.exec('alter table messages drop column warnings');
     db.exec(`insert into messages (channel, content_hash, origin, received_at, state, state_at, skipped, faults)
       values ('lab', x'00', 'mllp', 1, 'held', 1, '[]', '[]'); insert into message_bytes values (1, x'4d')`);
