@@ -4,6 +4,7 @@ import { type CharsetPolicy, decodeMessage, decodeText, resolveCharset } from '.
 import { arrangeGroups } from '../hl7/group.ts';
 import { type Header, readHeader } from '../hl7/header.ts';
 import { type Message, parseMessage } from '../hl7/message.ts';
+import { checkStructure } from '../hl7/structure.ts';
 import { gatherOutcomes, type MadeBody, type MessageMapping } from './mapping.ts';
 import type { Run } from './scope.ts';
 import { type TableMiss, Trail } from './trail.ts';
@@ -96,13 +97,14 @@ function readMessage(
   // Sources take several messages apart; those they cannot read as such must not pass as one.
   const hasSecond = message.segments.some(({ name, occurrence }) => name === 'MSH' && occurrence > 1);
   if (hasSecond) throw new Fault('segment-sequence', { at: 'MSH[2]' });
+  const root = arrangeGroups(message);
   return {
     run: {
       message,
-      root: arrangeGroups(message),
+      root,
       decodeBytes: (part) => decodeText(part, charset),
       trail: null,
-      warnings: [],
+      warnings: header.messageCode === 'ORU' ? checkStructure(root, header.version) : [],
     },
     mappings,
   };
