@@ -9,6 +9,14 @@ const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   mapping: () => import('./mapping.ts'),
 };
 
+/** What is no rate: printed where it is asked for by name. */
+const REPORTS: Readonly<Record<string, () => Promise<() => void>>> = {
+  agreement: async () => {
+    const { printAgreement } = await import('./agreement/agreement.ts');
+    return () => printAgreement();
+  },
+};
+
 const USAGE = `npm run bench -- [NAME …] [--runs 5] [--figure WORD] [--json FILE] [--list]`;
 
 interface Row {
@@ -39,8 +47,15 @@ const { values, positionals } = parseArgs({
 
 if (values.help) console.log(USAGE);
 else if (values.side !== undefined) await measureSide(positionals[0] ?? '', values.figure ?? '', values.side);
-else if (values.list) for (const name of Object.keys(BENCHES)) console.log(name, '—', (await load(name)).summary);
-else await runAll(positionals.length > 0 ? positionals : Object.keys(BENCHES), Math.max(1, Number(values.runs)));
+else if (values.list) {
+  for (const name of Object.keys(BENCHES)) console.log(name, '—', (await load(name)).summary);
+  console.log('agreement', '—', 'how far bundles agree with other converters’');
+} else {
+  const timed = positionals.filter((name) => !Object.hasOwn(REPORTS, name));
+  for (const name of positionals) (await REPORTS[name]?.())?.();
+  if (timed.length > 0 || positionals.length === 0)
+    await runAll(timed.length > 0 ? timed : Object.keys(BENCHES), Math.max(1, Number(values.runs)));
+}
 
 async function load(name: string): Promise<Bench> {
   const module = await BENCHES[name]?.();

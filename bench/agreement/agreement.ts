@@ -1,13 +1,19 @@
 import { join, resolve } from 'node:path';
 import { type Adjudication, type Measured, measureAgreement } from './measure.ts';
 
-// How far our bundles agree with other converters', for every pair an index names; by default the corpus beside the
-// checkout. `--all` lists every difference.
-const words = process.argv.slice(2);
-const isVerbose = words.includes('--all');
-const corpus = resolve(
-  words.find((one) => !one.startsWith('--')) ?? join(import.meta.dirname, '../../../shared/corpus'),
-);
+/**
+ * Prints how far our bundles agree with other converters', for every pair that the folder's index names, by folder and in
+ * all, raw and after what somebody looked at (adjudications.yaml); then the differences.
+ * @param corpus by default the one beside the checkout; where there is none, that is told
+ */
+export function printAgreement(
+  corpus: string = join(import.meta.dirname, '../../../shared/corpus'),
+  isVerbose = false,
+): void {
+  const measured = measureAgreement(corpus);
+  if (measured.length === 0) console.warn(`agreement: nothing to compare, there is no ${join(corpus, 'index.tsv')}`);
+  else report(measured, isVerbose);
+}
 
 type Listed = Pick<Measured, 'pair'> & Measured['differing'][number];
 
@@ -18,12 +24,14 @@ const TITLES = {
   open: 'not adjudicated',
 };
 
-const measured = measureAgreement(corpus);
-if (measured.length === 0) console.warn(`agreement: nothing to compare, there is no ${join(corpus, 'index.tsv')}`);
-else report(measured);
+interface Sum {
+  stated: number;
+  agreed: number;
+  forgiven: number;
+}
 
-function report(measured: readonly Measured[]): void {
-  const all = { stated: 0, agreed: 0, adjudicated: 0 };
+function report(measured: readonly Measured[], isVerbose: boolean): void {
+  const sums = new Map<string, Sum>();
   const excused = new Map<string, number>();
   for (const { pair, comparisons, differing } of measured) {
     const forgiven = differing.filter(
@@ -31,15 +39,20 @@ function report(measured: readonly Measured[]): void {
     );
     const [stated, agreed] = [comparisons.length, comparisons.length - differing.length];
     for (const { policy } of comparisons) if (policy !== '') excused.set(policy, (excused.get(policy) ?? 0) + 1);
-    all.stated += stated;
-    all.agreed += agreed;
-    all.adjudicated += forgiven.length;
+    for (const name of [`all of ${pair.file.split('/', 1)[0]}`, 'all']) {
+      const sum = sums.get(name) ?? { stated: 0, agreed: 0, forgiven: 0 };
+      sums.set(name, {
+        stated: sum.stated + stated,
+        agreed: sum.agreed + agreed,
+        forgiven: sum.forgiven + forgiven.length,
+      });
+    }
     print(pair.file, stated, agreed, forgiven.length, pair.kind);
   }
   const listed = measured.flatMap(({ pair, differing }) => differing.map((one) => ({ pair, ...one })));
-  print('total', all.stated, all.agreed, all.adjudicated, '');
+  for (const [name, { stated, agreed, forgiven }] of [...sums].sort()) print(name, stated, agreed, forgiven, '');
   for (const [policy, count] of excused) console.info(`agreed by policy, ${count} times: ${policy}`);
-  for (const list of ['reference-wrong', 'policy', 'ours-wrong', null] as const) printList(list, listed);
+  for (const list of ['reference-wrong', 'policy', 'ours-wrong', null] as const) printList(list, listed, isVerbose);
 }
 
 function print(name: string, stated: number, agreed: number, forgiven: number, kind: string): void {
@@ -48,7 +61,7 @@ function print(name: string, stated: number, agreed: number, forgiven: number, k
   console.info(`${counts} raw ${percent(agreed)}  adjudicated ${percent(agreed + forgiven)}  ${name} ${kind}`);
 }
 
-function printList(list: Adjudication['list'] | null, listed: readonly Listed[]): void {
+function printList(list: Adjudication['list'] | null, listed: readonly Listed[], isVerbose: boolean): void {
   const some = listed.filter(({ adjudication }) => (adjudication?.list ?? null) === list);
   if (some.length === 0) return;
   console.info(`\n${TITLES[list ?? 'open']}: ${some.length}`);
@@ -58,4 +71,10 @@ function printList(list: Adjudication['list'] | null, listed: readonly Listed[])
     console.info(`    ours: ${ours.slice(0, 150)}\n    ref.: ${theirs.slice(0, 150)}`);
     if (adjudication !== null) console.info(`    ${adjudication.reason} [${adjudication.row}]`);
   }
+}
+
+if (import.meta.main) {
+  const words = process.argv.slice(2);
+  const folder = words.find((one) => !one.startsWith('--'));
+  printAgreement(folder === undefined ? undefined : resolve(folder), words.includes('--all'));
 }

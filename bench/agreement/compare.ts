@@ -138,8 +138,13 @@ function readStated(fact: Fact, texts: readonly string[]): Reading {
 function readTelecom(fact: Fact, contacts: readonly Json[]): Reading {
   const [wanted = ''] = fact.stated;
   const normal = (text: string) => (text.includes('@') ? text.toLowerCase() : text.replaceAll(/\D/g, ''));
-  const values = contacts.map(({ value }) => normal(textOf(value))).filter((value) => value !== '');
-  return says(values.find((value) => value.includes(normal(wanted))) ?? '');
+  // Some converters say a number in parts alone, which HL7's extensions of a contact point are for.
+  const texts = contacts.flatMap(({ value, extension }) => [
+    textOf(value),
+    ...objectsIn(extension).map(({ valueString }) => textOf(valueString)),
+  ]);
+  const values = texts.map(normal).filter((value) => value !== '');
+  return says(values.some((value) => value.includes(normal(wanted))) ? normal(wanted) : (values[0] ?? ''));
 }
 
 /** Instants where the message gives an offset, else local digits; no finer than the message. */
@@ -165,8 +170,18 @@ function quantitiesOf(resource: Json | undefined): Json[] {
 
 function readUnit(resource: Json | undefined): Reading {
   const [quantity] = quantitiesOf(resource);
+  if (quantity === undefined) return says(unitOfText(resource));
   const [code, unit] = [plain(textOf(quantity?.code)), plain(textOf(quantity?.unit))];
   return says(unit || code, code === '' ? {} : { 'unit by code': code });
+}
+
+/** What stands behind a text in HL7's extension for the original text: `<15 mL`. */
+function unitOfText(resource: Json | undefined): string {
+  const text = textOf(resource?.valueString);
+  const [written = ''] = objectsIn(objectsIn(resource?._valueString)[0]?.extension).map((one) =>
+    textOf(one.valueString),
+  );
+  return written.startsWith(text) ? plain(written.slice(text.length)) : '';
 }
 
 /** A decimal without leading and trailing zeros; '' where it is none. */
