@@ -89,8 +89,13 @@ export function buildAck(content: AckContent): Uint8Array {
     for (const fault of faults) segments.push(errorSegment(fault, content.code, header.delimiters, own));
   if (form === 'old' && faults.length > 0) segments.push(['ERR', oldErrors(faults, header.delimiters, own)]);
 
-  const text = segments.map((segment) => `${segment.join(field)}\r`).join('');
+  const text = segments.map((segment) => endSegment(segment.join(field), field)).join('');
   return charset.form === 'utf16' ? encodeText(text, charset) : Buffer.from(text, 'latin1');
+}
+
+/** With its CR. A sender's own FS at the end would end the frame there, so an empty field is put behind it. */
+export function endSegment(segment: string, field: string): string {
+  return segment.endsWith('\x1c') ? `${segment}${field}\r` : `${segment}\r`;
 }
 
 const NO_HEADER: Header = {

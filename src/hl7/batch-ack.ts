@@ -1,4 +1,4 @@
-import { encodeTime } from './ack.ts';
+import { encodeTime, endSegment } from './ack.ts';
 
 /** What the answer to a batch states about itself. */
 export interface BatchAckContent {
@@ -114,5 +114,6 @@ function trailer(segment: 'BTS' | 'FTS', count: number, comment: string | null, 
 }
 
 function line(fields: readonly string[], separator: string): Buffer {
-  return Buffer.from(`${fields.join(separator).replace(new RegExp(`\\${separator}+$`), '')}\r`, 'latin1');
+  const segment = fields.join(separator).replace(new RegExp(`\\${separator}+$`), '');
+  return Buffer.from(endSegment(segment, separator), 'latin1');
 }

@@ -27,6 +27,11 @@ const FOUND: readonly (readonly [what: string, MappingName, message: Buffer])[] 
     'se-covid-certificates',
     Buffer.from('MSH|^~\\&|||||||ORU^R01|S0003|P|2.5.1||||||UNICODE UTF-16\rPID|1\rOBX|1|CWE|94\r'),
   ],
+  [
+    'an FS at the end of what the answer repeats',
+    'oru-r01',
+    Buffer.from('MSH|^~\\&|||||||ORU^R01|4\x1c||||||||A\x1c|'),
+  ],
 ];
 
 describe('spoiled messages', { timeout: 120_000 }, () => {

@@ -71,9 +71,14 @@ function judgeMapped({ drafts, faults, warnings, skipped, statements }: Mapped, 
     if (isMarked(JSON.stringify(more))) found.push('a draft holds patient data outside its body');
   }
   const isNothing = drafts.length + faults.length + skipped.length + statements.length === 0;
-  if (isNothing && /[\r\n]OBX[^\r\n]{3}/.test(text))
-    found.push('nothing was made of its results, and nothing says why');
+  if (isNothing && holdsResult(text)) found.push('nothing was made of its results, and nothing says why');
   return found;
+}
+
+/** An OBX with anything in it. */
+function holdsResult(text: string): boolean {
+  const separator = text[text.indexOf('MSH') + 3] ?? '|';
+  return text.split(/[\r\n]+/).some((line) => line.startsWith(`OBX${separator}`) && line.length > 6);
 }
 
 function judgeBody({ target, operation, body }: Draft): string[] {

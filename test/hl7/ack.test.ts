@@ -6,6 +6,7 @@ import { type AckDialect, STANDARD_DIALECT } from '../../src/contracts/source.ts
 import { type AckContent, buildAck } from '../../src/hl7/ack.ts';
 import { decodeText, findCharset } from '../../src/hl7/charset.ts';
 import { readHeader } from '../../src/hl7/header.ts';
+import { frameMessage, MllpDecoder } from '../../src/hl7/mllp.ts';
 import { parseAck } from '../../src/hl7/parse-ack.ts';
 
 const SENT_AT = Date.UTC(2021, 5, 1, 10, 15, 2, 345);
@@ -137,6 +138,14 @@ describe('buildAck', () => {
     const bytes = buildAck({ header, code: 'AA', faults: [], controlId: 'S1', sentAt: SENT_AT, charset: utf16 });
     expect(utf16 && decodeText(bytes, utf16)).toContain('VÄST');
     expect(parseAck(bytes)?.code).toBe('AA');
+  });
+
+  it('is one frame whatever the sender’s fields end with: an FS of theirs does not end it', () => {
+    const odd = 'MSH|^~\\&|LAB||||20210601||ORU^R01|C\x1c|P|2.5.1||||||ASCII\x1c\r';
+    const made = Buffer.from(ack(odd), 'latin1');
+    const frames = new MllpDecoder(1_000).push(frameMessage(made));
+    expect(frames).toEqual([{ kind: 'message', bytes: made, isClosed: true }]);
+    expect(parseAck(made)).toMatchObject({ code: 'AA', controlId: 'C\x1c' });
   });
 
   it('bounds the number of ERR segments', () => {
