@@ -38,16 +38,21 @@ export interface EngineProcess {
   stop(): Promise<Ended>;
 }
 
-/** Starts `sluss` with these arguments. */
-export function spawnSluss(args: readonly string[], nodeOptions: readonly string[] = []): EngineProcess {
-  const child: ChildProcess = spawn(process.execPath, [...nodeOptions, SLUSS, ...args], {
+/** Starts `sluss` with these arguments. @param through a command that starts it in its own place, with its arguments */
+export function spawnSluss(
+  args: readonly string[],
+  nodeOptions: readonly string[] = [],
+  through: readonly string[] = [],
+): EngineProcess {
+  const [command = process.execPath, ...rest] = [...through, process.execPath];
+  const child: ChildProcess = spawn(command, [...rest, ...nodeOptions, SLUSS, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: '1' },
   });
   const lines: LogLine[] = [];
   let output = '';
   let errors = '';
-  let rest = '';
+  let unfinished = '';
   let waiters: (() => void)[] = [];
   const wake = () => {
     const woken = waiters;
@@ -56,8 +61,8 @@ export function spawnSluss(args: readonly string[], nodeOptions: readonly string
   };
   child.stdout?.setEncoding('utf8').on('data', (part: string) => {
     output += part;
-    const whole = (rest + part).split('\n');
-    rest = whole.pop() ?? '';
+    const whole = (unfinished + part).split('\n');
+    unfinished = whole.pop() ?? '';
     for (const text of whole) {
       const line = readLine(text);
       if (line !== null) lines.push(line);

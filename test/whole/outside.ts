@@ -1,5 +1,5 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { within } from './engine-process.ts';
@@ -91,5 +91,40 @@ export async function meddle(pid: number, calls: string, what: string): Promise<
       await ended;
       rmSync(folder, { recursive: true });
     },
+  };
+}
+
+/** Names that a process can find, and cannot. */
+export interface Hosts extends Disposable {
+  /** Command to start it through. */
+  readonly through: readonly string[];
+  hide(): void;
+  show(): void;
+}
+
+/**
+ * Gives a process a list of hosts of its own and no name server. Null, with the reason printed, where this account may
+ * not do that.
+ */
+export function hideHosts(): Hosts | null {
+  const folder = mkdtempSync(join(tmpdir(), 'sluss-hosts-'));
+  const hosts = join(folder, 'hosts');
+  const servers = join(folder, 'resolv.conf');
+  const show = () => writeFileSync(hosts, '127.0.0.1 localhost\n');
+  show();
+  writeFileSync(servers, 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n');
+  const script = `mount --bind ${hosts} /etc/hosts && mount --bind ${servers} /etc/resolv.conf && exec "$@"`;
+  const through = ['unshare', '--mount', 'sh', '-c', script, 'sh'];
+  const tried = spawnSync(through[0] as string, [...through.slice(1), 'true'], { encoding: 'utf8' });
+  if (tried.status !== 0) {
+    rmSync(folder, { recursive: true });
+    console.warn(`outside: no process can be given hosts of its own here: ${tried.stderr}`);
+    return null;
+  }
+  return {
+    through,
+    hide: () => writeFileSync(hosts, '\n'),
+    show,
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true }),
   };
 }

@@ -21,6 +21,8 @@ export interface SiteOptions {
   readonly certificates?: boolean;
   /** More keys of the service's target, one a line. */
   readonly target?: readonly string[];
+  /** A command to start the engine through. */
+  readonly through?: readonly string[];
 }
 
 /**
@@ -76,7 +78,7 @@ export async function makeSite(options: SiteOptions = {}): Promise<Site> {
   const engines: EngineProcess[] = [];
   let waiting: (() => void)[] = [];
   const launch: Site['launch'] = (nodeOptions) => {
-    const engine = spawnSluss(['run', '-c', configFile], nodeOptions);
+    const engine = spawnSluss(['run', '-c', configFile], nodeOptions, options.through);
     engines.push(engine);
     const woken = waiting;
     waiting = [];
