@@ -45,6 +45,11 @@ export const METRICS = {
   sluss_oldest_held_seconds: row('gauge', [], 'Age of what has been held for a person the longest; 0 = nothing is.'),
   sluss_certificate_days_left: row('gauge', ['party'], 'Days until the party’s certificate ends; negative = it has.'),
   sluss_party_stopped: row('gauge', ['party'], '1 = the party’s certificate cannot be used.'),
+  sluss_paused: row(
+    'gauge',
+    ['target', 'party', 'operation'],
+    'Always 1, a row for each pause that a person made; an empty label = any.',
+  ),
   sluss_ready: row('gauge', [], '1 = messages are taken in.'),
   sluss_disk_low: row('gauge', [], '1 = the disk of the journal is nearly full, and nothing new is taken in.'),
   sluss_disk_free_bytes: row('gauge', [], 'Bytes free on the disk of the journal, as of the last look.'),
@@ -53,6 +58,11 @@ export const METRICS = {
     'gauge',
     [],
     '1 = the newest mapping files have mistakes, and older ones are in force.',
+  ),
+  sluss_configuration_reload_failed: row(
+    'gauge',
+    [],
+    '1 = the newest configuration was refused, and the older one is in force.',
   ),
   sluss_build_info: row('gauge', ['version', 'mapping_version', 'node_version'], 'Always 1; its labels say what runs.'),
 } as const satisfies Record<string, MetricRow>;
@@ -142,11 +152,15 @@ function addStatus(status: Status, journalIsReadable: boolean, now: number, add:
     const { channel, target, party, operation, address } = subject;
     add('sluss_alarm', [name, severity, ...[channel, target, party, operation, address].map((one) => one ?? '')], 1);
   }
+  for (const { target, party, operation } of status.pauses()) {
+    add('sluss_paused', [target ?? '', party ?? '', operation ?? ''], 1);
+  }
   add('sluss_ready', [], status.isReady() ? 1 : 0);
   const { hasRoom, freeBytes } = status.disk();
   add('sluss_disk_low', [], hasRoom ? 0 : 1);
   if (freeBytes !== null) add('sluss_disk_free_bytes', [], freeBytes);
   add('sluss_journal_up', [], journalIsReadable && status.problem() === null ? 1 : 0);
   add('sluss_mapping_reload_failed', [], status.mappingProblem() === null ? 0 : 1);
+  add('sluss_configuration_reload_failed', [], status.configurationProblem() === null ? 0 : 1);
   add('sluss_build_info', [status.version, status.mappingVersion(), process.version], 1);
 }

@@ -3,6 +3,7 @@ import type { FaultRecord } from './fault.ts';
 import type { DeliveryState, MessageState } from './lifecycle.ts';
 import type { AckCode } from './source.ts';
 import type { Draft, Skipped, Statement } from './mapper.ts';
+import type { Act, FoundMessages, MessageQuery, PageRequest, Pause, PauseScope } from './operations.ts';
 import type { Delivery, Operation } from './target.ts';
 
 /**
@@ -43,7 +44,32 @@ export interface Journal {
   /** How far these messages have come; those that are not there are left out. */
   readStandings(messageIds: readonly number[]): Promise<Standing[]>;
 
+  /**
+   * Gives a message of any settled state a new outcome, as `replayed-…` by a person. What of it waits or is held and has
+   * not arrived anywhere is cancelled as `superseded` and makes way for what the outcome holds; what it states goes
+   * through the rows of `docs/results.md`, so that nothing delivered is sent twice and what was overtaken is `stale`.
+   * @throws Fault `internal` where there is no such message, or it is `received` still
+   */
+  replay(messageId: number, outcome: Outcome, act: Act): Promise<Admitted>;
+  /** Lets a held delivery go, in its old place of its lane; where a newer version of its result is known, cancels it as `stale`. */
+  release(deliveryId: number, act: Act): Promise<Released>;
+  /** Cancels a delivery that waits or is held; one that is in flight goes on. */
+  cancel(deliveryId: number, act: Act): Promise<Cancelled>;
+  /** Settles a held message for good: `skipped`, for the reason `cancelled`. False = it is not held. */
+  dismiss(messageId: number, act: Act): Promise<boolean>;
+  /** Keeps a pause until it is resumed; false = it is kept already. Claims do not look at it: the engine leaves its slots out. */
+  pause(scope: PauseScope, act: Act): Promise<boolean>;
+  /** Ends a pause; false = there is none of just this scope. */
+  resume(scope: PauseScope, act: Act): Promise<boolean>;
+  /** Oldest first. */
+  listPauses(): Promise<Pause[]>;
+  /** Acts that concern no message, newest first: what was paused and resumed. */
+  listActs(limit: number): Promise<StoredAct[]>;
+
+  /** One page of messages, newest first. Looks at a bounded number of them; see `FoundMessages`. */
+  findMessages(query: MessageQuery, page: PageRequest): Promise<FoundMessages>;
   readMessage(id: number): Promise<StoredMessage | null>;
+  readDelivery(id: number): Promise<StoredDelivery | null>;
   readDeliveries(messageId: number): Promise<StoredDelivery[]>;
   readHistory(messageId: number): Promise<HistoryEvent[]>;
   readOverview(now: number): Promise<Overview>;
@@ -178,6 +204,18 @@ export interface Recorded {
   readonly state: DeliveryState | 'fenced';
 }
 
+export type Released =
+  | { readonly result: 'released' | 'not-held' | 'not-found' }
+  | { readonly result: 'stale'; readonly overtakenBy: number };
+
+export interface Cancelled {
+  readonly result: 'cancelled' | 'in-flight' | 'ended' | 'not-found';
+}
+
+export interface StoredAct extends Act, PauseScope {
+  readonly event: 'paused' | 'resumed';
+}
+
 export interface StoredMessage {
   readonly id: number;
   readonly channel: string;
@@ -200,6 +238,8 @@ export interface StoredMessage {
 export interface StoredDelivery extends Omit<Delivery, 'attempt'> {
   readonly state: DeliveryState;
   readonly inFlight: boolean;
+  /** The delivery whose answer it was made from; null = made from the message. */
+  readonly follows: number | null;
   readonly attempts: number;
   readonly notBefore: number | null;
   readonly notAfter: number | null;
@@ -226,6 +266,8 @@ export interface HistoryEvent {
   readonly why: string | null;
   /** `engine`, or who acted. */
   readonly by: string;
+  /** A person's words on the act; null where there are none. */
+  readonly note: string | null;
 }
 
 export interface Overview {

@@ -20,7 +20,10 @@ interface Transition<State> {
 
 const settled = ['mapped', 'skipped', 'refused', 'held'] as const;
 
-/** `from: null` = admission. A message that is mapped again may end in any settled state. */
+/**
+ * `from: null` = admission. A message that is mapped again may end in any settled state: `remapped-…` because it came
+ * again, `replayed-…` because a person asked. `cancelled`: a person settled what was held.
+ */
 export const MESSAGE_TRANSITIONS: readonly Transition<MessageState>[] = [
   { event: 'received', from: null, to: 'received' },
   ...settled.map((to) => ({ event: to, from: null, to })),
@@ -30,12 +33,15 @@ export const MESSAGE_TRANSITIONS: readonly Transition<MessageState>[] = [
   { event: 'held', from: 'mapped', to: 'held' },
   { event: 'held', from: 'skipped', to: 'held' },
   { event: 'expired', from: 'held', to: 'skipped' },
+  ...settled.flatMap((from) => settled.map((to) => ({ event: `replayed-${to}`, from, to }))),
+  { event: 'cancelled', from: 'held', to: 'skipped' },
 ];
 
 export const DELIVERY_TRANSITIONS: readonly Transition<DeliveryState>[] = [
   { event: 'queued', from: null, to: 'waiting' },
   { event: 'held', from: null, to: 'held' },
   { event: 'stale', from: null, to: 'cancelled' },
+  { event: 'stale', from: 'held', to: 'cancelled' },
   { event: 'delivered', from: 'waiting', to: 'delivered' },
   { event: 'retry', from: 'waiting', to: 'waiting' },
   { event: 'held', from: 'waiting', to: 'held' },

@@ -1,5 +1,6 @@
 import type { Alarm } from './alarm.ts';
 import type { Overview } from './journal.ts';
+import type { PauseScope } from './operations.ts';
 import type { PartyStatus } from './party.ts';
 
 /** What the console may see of a running engine. */
@@ -14,10 +15,14 @@ export interface Status {
   mappingVersion(): string;
   /** Text of the last mapping reload that failed; null = the newest files are in force. */
   mappingProblem(): string | null;
+  /** Text of the last reload of the configuration that was refused; null = the newest is in force. */
+  configurationProblem(): string | null;
   overview(): Promise<Overview>;
   parties(): readonly PartyStatus[];
   /** Sources by channel and address. */
   sources(): readonly { readonly channel: string; readonly address: string }[];
+  /** What people paused. */
+  pauses(): readonly PauseScope[];
   counters(): Counters;
   /** Alarms that are open, the oldest first. */
   alarms(): readonly Alarm[];

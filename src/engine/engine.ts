@@ -6,9 +6,11 @@ import type { Clock } from '../contracts/clock.ts';
 import type { Journal } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Mapper } from '../contracts/mapper.ts';
+import type { Operations } from '../contracts/operations.ts';
 import type { Parties } from '../contracts/party.ts';
 import type { Intake } from '../contracts/source.ts';
 import type { Status } from '../contracts/status.ts';
+import { type ChangeoverParts, changeOver, type Ends, type NotOpened } from './changeover.ts';
 import { createTally } from './counters.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { createFollowUps } from './follow-ups.ts';
@@ -19,11 +21,15 @@ import { createLeftOvers } from './left-overs.ts';
 import { errorName } from './log-fields.ts';
 import type { DiskReserve } from './disk-reserve.ts';
 import type { FindOperation } from './outcome.ts';
+import { createOperations } from './operations.ts';
 import { createOwedAcks } from './owed-acks.ts';
+import { createPauses } from './pauses.ts';
 import type { Channel, EngineSettings, TargetPlace } from './settings.ts';
 import { createSettlements } from './settlements.ts';
 
 export interface Engine extends Status {
+  /** What a person may do with it. */
+  readonly operations: Operations;
   /**
    * Gives what was stored before its outcome, starts to send, then opens the sources, in this order.
    * @throws Error when a source cannot start; everything is stopped again by then
@@ -34,10 +40,23 @@ export interface Engine extends Status {
    * is its owner's to close, after this. Safe to call twice.
    */
   stop(): Promise<void>;
+  /**
+   * Puts another configuration in force. What is the same object as before lives on: no connection of it ends. Calls must
+   * not overlap.
+   * @returns the channels whose sources could not be opened; they are closed
+   */
+  reconfigure(next: Reconfiguration): Promise<readonly NotOpened[]>;
+  /** Text of a reload of the configuration that was refused; null = the newest is in force. */
+  noteConfigurationProblem(problem: string | null): void;
   /** From now on messages are mapped by this one. */
   useMapper(mapper: Mapper): void;
   /** Text of a reload that failed: the mapper in use stays in force. */
   noteMappingProblem(problem: string): void;
+}
+
+export interface Reconfiguration extends Ends {
+  readonly mapper: Mapper;
+  readonly settings: EngineSettings;
 }
 
 export interface EngineParts {
@@ -57,12 +76,17 @@ export interface EngineParts {
 }
 
 export function createEngine(parts: EngineParts): Engine {
-  const { journal, channels, clock, log, settings, parties, reserve } = parts;
+  const { journal, clock, log, parties, reserve } = parts;
+  /** Changed in place by a new configuration, as are the targets: everybody looks at the same. */
+  const channels = parts.channels.map((channel) => ({ ...channel }));
+  let settings = parts.settings;
   const targets = new Map(parts.targets.map((place) => [place.name, place]));
   const tally = createTally();
   const grace = new AbortController();
   let mapper = parts.mapper;
   let mappingProblem: string | null = null;
+  let configurationProblem: string | null = null;
+  let changing: Promise<unknown> = Promise.resolve();
   let journalProblem: string | null = null;
   let taking = false;
   let ready = false;
@@ -74,15 +98,18 @@ export function createEngine(parts: EngineParts): Engine {
   const partiesOf = (name: string) => channels.find((channel) => channel.name === name)?.parties ?? [];
 
   const settlements = createSettlements({ journal, clock, log });
+  const pauses = createPauses({ journal, log, onResumed: () => dispatcher.wake() });
+  const gates = createGates({
+    targets: parts.targets,
+    parties: parties.list().map(({ party }) => party.id),
+    credentialsVersion: (party) => readCredentialsVersion(parties, party),
+    pauses,
+    log,
+  });
   const dispatcher = createDispatcher({
     journal,
     targets,
-    gates: createGates({
-      targets: parts.targets,
-      parties: parties.list().map(({ party }) => party.id),
-      credentialsVersion: (party) => readCredentialsVersion(parties, party),
-      log,
-    }),
+    gates,
     attempts: {
       journal,
       followUps: createFollowUps({ journal, mapper: currentMapper, partiesOf, findOperation, log }),
@@ -118,7 +145,7 @@ export function createEngine(parts: EngineParts): Engine {
       tally,
       settlements,
       owedAcks,
-      storeFirstBytes: settings.storeFirstBytes,
+      storeFirstBytes: () => settings.storeFirstBytes,
       isTaking: () => taking,
       reserve,
       onAdmitted: dispatcher.wake,
@@ -128,32 +155,66 @@ export function createEngine(parts: EngineParts): Engine {
       onLeftOver: leftOvers.add,
     });
 
+  const operations = createOperations({
+    journal,
+    channels,
+    ...mapping,
+    pauses,
+    clock,
+    onActed(messageId) {
+      dispatcher.wake();
+      settlements.changed(messageId);
+    },
+  });
+
   async function startAll() {
+    await pauses.load();
     await leftOvers.settleAll();
     await warnOfStrays();
     dispatcher.start();
     await owedAcks.recover();
     taking = true;
-    for (const channel of channels) {
-      await channel.source.start(takeFrom(channel));
-      log.debug('channel-open', { channel: channel.name, address: channel.source.address });
-    }
+    for (const channel of channels) await open(channel);
     ready = true;
     log.info('engine-started', { version: parts.version });
+  }
+
+  async function open(channel: Channel) {
+    await channel.source.start(takeFrom(channel));
+    log.debug('channel-open', { channel: channel.name, address: channel.source.address });
+  }
+
+  const close = ({ name, source }: Channel) => quietly('source', name, source.stop());
+  const stopTarget = ({ name, target }: TargetPlace) => quietly('target', name, target.stop());
+
+  async function reconfigure({ mapper: nextMapper, settings: nextSettings, ...ends }: Reconfiguration) {
+    const isStopping = () => stopped !== null;
+    const changed: ChangeoverParts = { channels, targets, gates, dispatcher, open, close, stopTarget, isStopping };
+    const atOnce = () => {
+      mapper = nextMapper;
+      mappingProblem = null;
+      settings = nextSettings;
+    };
+    const failed = await changeOver(ends, atOnce, changed);
+    if (!isStopping()) await warnOfStrays();
+    return failed;
   }
 
   async function stopAll() {
     ready = false;
     // Whose deliveries have not ended is told to ask again: the sources wait for their answers.
     settlements.stop();
-    await Promise.all(channels.map(({ name, source }) => quietly('source', name, source.stop())));
+    await Promise.all(channels.map(close));
     taking = false;
     leftOvers.stop();
     await owedAcks.stop();
     const callOff = clock.wakeAt(clock.now() + settings.graceMs, () => grace.abort());
     await dispatcher.stop();
     callOff();
-    await Promise.all(parts.targets.map(({ name, target }) => quietly('target', name, target.stop())));
+    await changing;
+    // What a change had opened before it learned that all ends.
+    await Promise.all(channels.map(close));
+    await Promise.all([...targets.values()].map(stopTarget));
     log.info('engine-stopped');
   }
 
@@ -177,6 +238,7 @@ export function createEngine(parts: EngineParts): Engine {
   }
 
   return {
+    operations,
     version: parts.version,
     async start() {
       try {
@@ -191,6 +253,15 @@ export function createEngine(parts: EngineParts): Engine {
       stopped ??= stopAll();
       return stopped;
     },
+    reconfigure(next) {
+      if (stopped !== null) return Promise.resolve([]);
+      const change = reconfigure(next);
+      changing = change.catch(() => {});
+      return change;
+    },
+    noteConfigurationProblem(problem) {
+      configurationProblem = problem;
+    },
     useMapper(next) {
       mapper = next;
       mappingProblem = null;
@@ -204,9 +275,11 @@ export function createEngine(parts: EngineParts): Engine {
     disk: () => ({ hasRoom: reserve.hasRoom(), freeBytes: reserve.freeBytes() }),
     mappingVersion: () => mapper.version,
     mappingProblem: () => mappingProblem,
+    configurationProblem: () => configurationProblem,
     overview: () => journal.readOverview(clock.now()),
     parties: () => parties.list(),
     sources: () => (ready ? channels.map(({ name, source }) => ({ channel: name, address: source.address })) : []),
+    pauses: pauses.list,
     counters: () => tally,
     alarms: () => [],
   };

@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { FaultRecord } from '../contracts/fault.ts';
 import type { Slot } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import { faultFields } from './log-fields.ts';
+import type { Pauses } from './pauses.ts';
 import { createRate, type Rate } from './rate.ts';
 import type { TargetPlace } from './settings.ts';
 import type { Standing } from './verdict.ts';
@@ -25,6 +27,11 @@ export interface Gates {
   /** Lets paused parties whose certificate was renewed be tried at once. True = one was. */
   noticeRenewals(now: number): boolean;
   isPaused(): boolean;
+  /** From now on there are these targets and parties; a gate of the same target keeps its state. */
+  arrange(targets: readonly TargetPlace[], parties: readonly string[]): void;
+  /** Has room for nothing of a target until it is reopened. */
+  shut(target: string): void;
+  reopen(target: string): void;
 }
 
 export interface GateAttempt {
@@ -42,11 +49,11 @@ interface Closure {
 }
 
 interface Gate {
-  readonly place: TargetPlace;
+  place: TargetPlace;
   readonly party: string;
   /** Operation by id of the deliveries under way. */
   readonly inFlight: Map<number, string>;
-  readonly rate: Rate | null;
+  rate: Rate | null;
   pause: Closure | null;
   breaker: Closure | null;
   readonly operations: Map<string, Closure>;
@@ -59,23 +66,25 @@ export function createGates(parts: {
   readonly parties: readonly string[];
   /** The version of a party's certificate; null = unusable. */
   readonly credentialsVersion: (party: string) => string | null;
+  /** What people paused: a gate has no room for it, and no probe. */
+  readonly pauses: Pick<Pauses, 'of'>;
   readonly log: Log;
 }): Gates {
-  const { credentialsVersion, log } = parts;
+  const { credentialsVersion, pauses, log } = parts;
   const gates = new Map<string, Gate>();
-  for (const place of parts.targets)
-    for (const party of parts.parties)
-      gates.set(`${place.name} ${party}`, {
-        place,
-        party,
-        inFlight: new Map(),
-        rate: place.limits.rate === null ? null : createRate(place.limits.rate),
-        pause: null,
-        breaker: null,
-        operations: new Map(),
-        failing: new Set(),
-      });
+  const shut = new Set<string>();
+  arrange(parts.targets, parts.parties);
   const gateOf = (target: string, party: string) => gates.get(`${target} ${party}`);
+
+  function arrange(targets: readonly TargetPlace[], parties: readonly string[]) {
+    const before = new Map(gates);
+    gates.clear();
+    for (const place of targets)
+      for (const party of parties) {
+        const key = `${place.name} ${party}`;
+        gates.set(key, follow(before.get(key) ?? null, place, party));
+      }
+  }
 
   function close(
     gate: Gate,
@@ -112,7 +121,11 @@ export function createGates(parts: {
   return {
     slots(now) {
       const slots = { open: [] as Slot[], probes: [] as Slot[] };
-      for (const gate of gates.values()) addSlots(gate, now, slots);
+      for (const gate of gates.values()) {
+        if (shut.has(gate.place.name)) continue;
+        const stopped = pauses.of(gate.place.name, gate.party);
+        if (stopped !== 'all') addSlots(gate, stopped, now, slots);
+      }
       return slots;
     },
     entered(attempt, now) {
@@ -174,16 +187,28 @@ export function createGates(parts: {
       }
       return noticed;
     },
+    arrange,
+    shut(target) {
+      shut.add(target);
+    },
+    reopen(target) {
+      shut.delete(target);
+    },
     isPaused: () => [...gates.values()].some((gate) => gate.pause !== null || gate.operations.size > 0),
   };
 }
 
-function addSlots(gate: Gate, now: number, slots: { open: Slot[]; probes: Slot[] }) {
+function addSlots(gate: Gate, stopped: readonly string[], now: number, slots: { open: Slot[]; probes: Slot[] }) {
   const { place, party, inFlight } = gate;
   const unhurried = gate.rate?.free(now) ?? Number.POSITIVE_INFINITY;
   if (unhurried === 0) return;
   const paused = [...gate.operations.keys()];
-  const slot = (free: number, without: readonly string[]): Slot => ({ target: place.name, party, free, without });
+  const slot = (free: number, without: readonly string[]): Slot => ({
+    target: place.name,
+    party,
+    free,
+    without: [...new Set([...without, ...stopped])],
+  });
   const whole = [gate.pause, gate.breaker].filter((closure) => closure !== null);
   if (whole.length > 0) {
     // One at a time, so that it is known whose end it is.
@@ -192,13 +217,34 @@ function addSlots(gate: Gate, now: number, slots: { open: Slot[]; probes: Slot[]
   }
   let free = Math.min(place.limits.concurrency - inFlight.size, unhurried);
   const busy = new Set(inFlight.values());
-  const due = paused.find((name) => (gate.operations.get(name)?.probeAt ?? 0) <= now && !busy.has(name));
+  const due = paused.find(
+    (name) => (gate.operations.get(name)?.probeAt ?? 0) <= now && !busy.has(name) && !stopped.includes(name),
+  );
   if (due !== undefined && free > 0) {
     const others = Object.keys(place.target.operations).filter((name) => name !== due);
     slots.probes.push(slot(1, others));
     free -= 1;
   }
   if (free > 0) slots.open.push(slot(free, paused));
+}
+
+/** The gate of a target that may have changed: what is in flight is, whoever it was sent by. */
+function follow(old: Gate | null, place: TargetPlace, party: string): Gate {
+  const { rate } = place.limits;
+  const isSameRate = old !== null && isDeepStrictEqual(old.place.limits.rate, rate);
+  const fresh: Gate = {
+    place,
+    party,
+    inFlight: old?.inFlight ?? new Map(),
+    rate: isSameRate ? old.rate : rate === null ? null : createRate(rate),
+    pause: null,
+    breaker: null,
+    operations: new Map(),
+    failing: new Set(),
+  };
+  if (old === null || old.place.target !== place.target) return fresh;
+  const { pause, breaker, operations, failing } = old;
+  return { ...fresh, pause, breaker, operations, failing };
 }
 
 function closureOf(gate: Gate, reason: Closure['reason'], operation: string | null): Closure | null {

@@ -2,9 +2,10 @@ import type { Database } from 'better-sqlite3';
 import { Fault } from '../contracts/fault.ts';
 import type { Admission, Admitted, Outcome, OutcomeDraft } from '../contracts/journal.ts';
 import type { MessageState } from '../contracts/lifecycle.ts';
+import type { Act } from '../contracts/operations.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { OwedAcks } from './owed-acks.ts';
-import { ALONE, type Created, type Results } from './results.ts';
+import { ALONE, asks, type Created, type Results } from './results.ts';
 import type { MessageRef, Transitions } from './transitions.ts';
 
 interface KnownMessage extends MessageRef {
@@ -17,7 +18,7 @@ interface KnownMessage extends MessageRef {
 
 const KNOWN_COLUMNS = 'id, channel, control_id, content_hash, state, mapping_version, faults';
 
-/** `Journal.admit` and `Journal.settle` on SQLite; to be called inside a transaction. */
+/** `Journal.admit`, `Journal.settle` and `Journal.replay` on SQLite; to be called inside a transaction. */
 export function makeAdmissions(
   db: Database,
   results: Results,
@@ -54,7 +55,7 @@ export function makeAdmissions(
   const findNamesake = (channel: string, controlId: string | null, contentHash: Uint8Array): number | null =>
     controlId === null ? null : (readNamesake.get(channel, controlId, contentHash) ?? null);
 
-  const apply = (message: MessageRef, outcome: Outcome, at: number): Created[] => {
+  const apply = (message: MessageRef, outcome: Outcome, at: number, isAsked = false): Created[] => {
     // A refused message leaves nothing behind that could be sent, whatever came with it; a received one has no outcome yet.
     if (outcome.state === 'refused' || outcome.state === 'received') return [];
     const created: Created[] = [];
@@ -68,12 +69,17 @@ export function makeAdmissions(
     for (const draft of overtaken)
       created.push(results.insert(message, results.resultId(draft.resultKey), draft, at, { ...ALONE, stale: itself }));
     for (const statement of last.values()) {
-      created.push(...results.state(message, statement, winners.get(statement.resultKey) ?? [], at));
+      created.push(...results.state(message, statement, winners.get(statement.resultKey) ?? [], at, isAsked));
     }
     for (const [key, drafts] of winners) {
-      // Made from no statement, so there is nothing to compare it with.
-      if (!last.has(key))
-        for (const draft of drafts) created.push(results.insert(message, results.resultId(key), draft, at, ALONE));
+      // Made from no statement, so there is nothing to compare it with, but what the message itself left behind.
+      if (last.has(key)) continue;
+      const resultId = results.resultId(key);
+      const left = isAsked ? results.readOfResult(resultId).filter((one) => one.message_id === message.id) : [];
+      for (const draft of drafts) {
+        const isThere = left.some((one) => one.state !== 'cancelled' && asks(one, draft));
+        if (!isThere) created.push(results.insert(message, resultId, draft, at, ALONE));
+      }
     }
     return created.sort((a, b) => a.id - b.id);
   };
@@ -84,6 +90,14 @@ export function makeAdmissions(
     setOutcome.run({ id: message.id, ...outcomeColumns(outcome) });
     if (message.state !== 'received') results.withdraw(message.id, at);
     apply(message, outcome, at);
+  };
+
+  const replayOutcome = (message: KnownMessage, outcome: Outcome, at: number): Created[] => {
+    const why = whyOf(outcome);
+    transitions.message(message, message.state, outcome.state, { at, event: `replayed-${outcome.state}`, why });
+    setOutcome.run({ id: message.id, ...outcomeColumns(outcome) });
+    results.withdrawAll(message.id, at);
+    return apply(message, outcome, at, true);
   };
 
   const answer = (id: number, repeated: boolean): Admitted => {
@@ -157,6 +171,16 @@ export function makeAdmissions(
       if (message === undefined) throw new Fault('internal', { detail: `no message ${messageId}` });
       replaceOutcome(message, outcome, at);
       return answer(messageId, false);
+    },
+
+    replay(messageId: number, outcome: Outcome, act: Act): Admitted {
+      const message = readById.get(messageId);
+      if (message === undefined || message.state === 'received') {
+        throw new Fault('internal', { detail: `no settled message ${messageId}` });
+      }
+      transitions.actAs(act);
+      const deliveries = replayOutcome(message, outcome, act.at);
+      return { ...answer(messageId, false), deliveries };
     },
   };
 }

@@ -53,6 +53,17 @@ export function makeLanes(db: Database) {
     `select id, place, turn, attempts, due_at, after_id from deliveries
      where lane_key = +? and target = +? and party = +? and state = 'waiting' order by place, id limit 1`,
   );
+  const readOtherHead = db.prepare<[string, string, string, number], Head>(
+    `select id, place, turn, attempts, due_at, after_id from deliveries
+     where lane_key = +? and target = +? and party = +? and state = 'waiting' and id <> +? order by place, id limit 1`,
+  );
+  const readTimes = db.prepare<[number], { place: number; not_before: number | null; not_after: number | null }>(
+    'select place, not_before, not_after from deliveries where id = ?',
+  );
+  const setPlace = db.prepare(
+    `update deliveries set place = @place, next_at = @nextAt, due_at = @dueAt, after_id = @afterId, turn = @turn
+     where id = @id`,
+  );
   const setTurn = db.prepare('update deliveries set turn = ? where id = ?');
   // By position: by name each value costs a look-up, and this is the widest row there is.
   const addRow = db.prepare(
@@ -123,6 +134,22 @@ export function makeLanes(db: Database) {
 
     /** Gives the lane's first waiting delivery its turn, if it has none yet. To be called whenever a head left the lane. */
     promote,
+
+    /**
+     * Puts a delivery that waits again in the place it had: before what came later, but behind a head that was attempted.
+     * @param afterId delivery of its result whose end it has to wait for
+     */
+    rejoin(id: number, lane: Lane, afterId: number | null, at: number) {
+      const { place: before, not_before: notBefore, not_after: notAfter } = readTimes.get(id)!;
+      const nextAt = Math.max(at, notBefore ?? at);
+      const dueAt = Math.min(nextAt, notAfter ?? nextAt);
+      const head = readOtherHead.get(lane.lane_key, lane.target, lane.party, id);
+      const place = head !== undefined && head.attempts > 0 ? Math.max(before, head.place + 1) : before;
+      const isFirst = head === undefined || place < head.place || (place === head.place && id < head.id);
+      if (isFirst && head !== undefined) setTurn.run(null, head.id);
+      const turn = isFirst ? turnOf({ due_at: dueAt, after_id: afterId }, at) : null;
+      setPlace.run({ id, place, nextAt, dueAt, afterId, turn });
+    },
 
     /** Puts a waiting delivery off until `nextAt`. Its place stays, so it goes on holding its lane. */
     putOff(id: number, lane: Lane, nextAt: number, at: number) {

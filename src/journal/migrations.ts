@@ -152,4 +152,35 @@ export const MIGRATIONS: readonly string[] = [
   -- Alarms that are open, or whose end is still to be told.
   create table alarms (key text primary key, alarm text not null) strict, without rowid;
   `,
+  `
+  -- What a person said of an act.
+  alter table history add column note text;
+
+  -- '' = any.
+  create table pauses (
+    target text not null,
+    party text not null,
+    operation text not null,
+    since integer not null,
+    by text not null,
+    note text,
+    primary key (target, party, operation)
+  ) strict, without rowid;
+  create table acts (
+    id integer primary key,
+    at integer not null,
+    event text not null,            -- paused, resumed
+    target text not null,
+    party text not null,
+    operation text not null,
+    by text not null,
+    note text
+  ) strict;
+
+  -- What people look for: see finds.ts. Most messages are mapped and most deliveries delivered, and cost nothing here.
+  create index messages_channel on messages (channel, received_at);
+  create index messages_unusual on messages (state) where state <> 'mapped';
+  create index deliveries_owner on deliveries (target, party, message_id);
+  create index deliveries_cancelled on deliveries (message_id) where state = 'cancelled';
+  `,
 ];

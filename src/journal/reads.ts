@@ -11,7 +11,9 @@ import type {
   StoredMessage,
 } from '../contracts/journal.ts';
 import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
+import { makeFinds } from './finds.ts';
 import type { Calls } from './group-commit.ts';
+import { makePauseReads } from './pauses.ts';
 
 interface MessageRow extends Omit<StoredMessage, 'skipped' | 'faults' | 'warnings' | 'isPruned'> {
   readonly isPruned: 0 | 1;
@@ -35,14 +37,13 @@ const MESSAGE = `select id, channel, ifnull(bytes, x'') as bytes, bytes is null 
   from messages left join message_bytes on message_id = id`;
 
 const DELIVERIES = `select d.id, d.message_id as messageId, d.channel, k.key as resultKey, d.target, d.operation,
-    d.party, d.lane_key as laneKey, ifnull(b.body, x'') as body, d.admitted_at as admittedAt, d.state, d.turn, d.attempts,
+    d.party, d.lane_key as laneKey, ifnull(b.body, x'') as body, d.admitted_at as admittedAt, d.state, d.turn, d.follows, d.attempts,
     d.not_before as notBefore, d.not_after as notAfter, iif(d.state = 'waiting', d.next_at, null) as nextAt, d.fault,
     r.status, r.content_type as contentType, r.encoding, r.body as answer, r.fault as answerFault
-  from deliveries d left join bodies b on b.delivery_id = d.id join results k on k.id = d.result_id left join responses r on r.delivery_id = d.id
-  where d.message_id = +? order by d.id`;
+  from deliveries d left join bodies b on b.delivery_id = d.id join results k on k.id = d.result_id left join responses r on r.delivery_id = d.id`;
 
 const HISTORY = `select at, message_id as messageId, delivery_id as deliveryId, event, from_state as "from",
-    to_state as "to", why, by
+    to_state as "to", why, by, note
   from history where message_id = ? order by id`;
 
 /** What of a message waits; a follow-up of a linked delivery is one of the linked one's message. */
@@ -75,7 +76,8 @@ export function makeReads(db: Database): Calls {
   const held = db.prepare<[number, number], MessageRow>(
     `${MESSAGE} where state = 'held' and id > ? order by id limit ?`,
   );
-  const deliveries = db.prepare<[number], DeliveryRow>(DELIVERIES);
+  const deliveries = db.prepare<[number], DeliveryRow>(`${DELIVERIES} where d.message_id = +? order by d.id`);
+  const delivery = db.prepare<[number], DeliveryRow>(`${DELIVERIES} where d.id = ?`);
   const history = db.prepare<[number], HistoryEvent>(HISTORY);
   const tallies = db.prepare<[], { kind: string; owner: string; party: string; state: string; count: number }>(
     'select kind, owner, party, state, count from tallies where count > 0 order by kind, owner, party, state',
@@ -100,6 +102,8 @@ export function makeReads(db: Database): Calls {
   const open = db.prepare<{ id: number }, Standing['open'][number]>(OPEN);
 
   return {
+    ...makeFinds(db),
+    ...makePauseReads(db),
     readMessage(id: number): StoredMessage | null {
       const row = message.get(id);
       return row === undefined ? null : rowToMessage(row);
@@ -116,6 +120,10 @@ export function makeReads(db: Database): Calls {
       }),
     ),
     readDeliveries: (messageId: number): StoredDelivery[] => deliveries.all(messageId).map(rowToDelivery),
+    readDelivery(id: number): StoredDelivery | null {
+      const row = delivery.get(id);
+      return row === undefined ? null : rowToDelivery(row);
+    },
     readHistory: (messageId: number): HistoryEvent[] => history.all(messageId),
     readArrivals: (since: number): ArrivalHour[] => arrivals.all(since),
     readAlarms: (): StoredAlarm[] => alarms.all().map((alarm) => JSON.parse(alarm)),

@@ -73,6 +73,14 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
     `select ${KNOWN_COLUMNS} from deliveries
      where message_id = +? and state = 'held' and attempts = 0 and follows is null order by id`,
   );
+  const readReplaceable = db.prepare<[number], KnownDelivery>(
+    `select ${KNOWN_COLUMNS} from deliveries
+     where message_id = +? and state in ('waiting', 'held') and turn is not 'flight' and may_have_arrived = 0
+       and follows is null and id not in (select delivery_id from ack_deliveries) order by id`,
+  );
+  const readKnownOf = db.prepare<[number], KnownResult | { readonly id: number; readonly rank: null }>(
+    'select id, rank, digest, message_id, last_message_id from results where id = ?',
+  );
   const markOvertaken = db.prepare('update deliveries set superseded_by = ? where id = ?');
   const readMessage = db.prepare<[number], MessageRef & { state: MessageState; faults: string }>(
     'select id, channel, state, faults from messages where id = ?',
@@ -144,8 +152,24 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
     resultId: (key: string): number =>
       readResult.get(key)?.id ?? Number(addResult.run(key, null, null, null, null).lastInsertRowid),
 
-    /** Applies one statement with the drafts made for it; returns the deliveries it created. */
-    state(message: MessageRef, statement: Statement, drafts: readonly OutcomeDraft[], at: number): Created[] {
+    /** The message that states another version of a delivery's result than it was made for; null = none does. */
+    overtakerOf(delivery: Pick<KnownDelivery, 'digest' | 'message_id'>, resultId: number): number | null {
+      const known = readKnownOf.get(resultId);
+      if (delivery.digest === null || known === undefined || known.rank === null) return null;
+      return known.digest === delivery.digest ? null : overtakerOf(known, delivery.message_id);
+    },
+
+    /**
+     * Applies one statement with the drafts made for it; returns the deliveries it created.
+     * @param isAsked a person asked for it: what was cancelled does not stand for it any more
+     */
+    state(
+      message: MessageRef,
+      statement: Statement,
+      drafts: readonly OutcomeDraft[],
+      at: number,
+      isAsked: boolean,
+    ): Created[] {
       const { resultKey: key, rank, digest } = statement;
       const known = readResult.get(key);
       const insertAll = (of: readonly OutcomeDraft[], id: number, more: Partial<Standing>) =>
@@ -163,8 +187,9 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
       const isOlder = rank < known.rank || (rank === known.rank && message.id < known.last_message_id);
       const statedBy = `message ${known.message_id}`;
       if (!isSame && isOlder) {
-        transitions.note(message.id, null, { at, event: 'overtaken', why: statedBy });
-        return insertAll(drafts, known.id, { stale: statedBy });
+        const stale = `message ${overtakerOf(known, message.id)}`;
+        transitions.note(message.id, null, { at, event: 'overtaken', why: stale });
+        return insertAll(drafts, known.id, { stale });
       }
 
       const earlier = readOfResult.all(known.id);
@@ -179,8 +204,9 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
 
       const hold = whyHold(earlier, digest);
       const afterId = earlier.find((one) => one.turn === 'flight' && one.digest !== digest)?.id ?? null;
+      const standsFor = (one: KnownDelivery) => stands(one, digest) && !(isAsked && one.state === 'cancelled');
       const standIns = (draft: OutcomeDraft) => {
-        const same = isSame ? earlier.filter((one) => stands(one, digest) && asks(one, draft)) : [];
+        const same = isSame ? earlier.filter((one) => standsFor(one) && asks(one, draft)) : [];
         const last = lastWord(earlier, draft, digest);
         return last === null ? same : [...same, last];
       };
@@ -190,7 +216,7 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
         return others.length === 0;
       };
       const created = insertAll(drafts.filter(isNew), known.id, { hold, afterId });
-      const isBorne = created.length > 0 || (isSame && earlier.some((one) => stands(one, digest)));
+      const isBorne = created.length > 0 || (isSame && earlier.some(standsFor));
       if (hold !== null && isOwn && !isBorne) holdMessage(message.id, hold, at);
       return created;
     },
@@ -199,7 +225,17 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
     withdraw(messageId: number, at: number) {
       for (const delivery of readHeldOfMessage.all(messageId)) supersede(delivery, at, `message ${messageId}`);
     },
+
+    /** The same where a person asks: all that is still to be sent and has not been, nor may have been, makes way. */
+    withdrawAll(messageId: number, at: number) {
+      for (const delivery of readReplaceable.all(messageId)) supersede(delivery, at, `message ${messageId}`);
+    },
   };
+}
+
+/** Who made a version of a result old: the message that stated the known one, or the last that restated it. */
+function overtakerOf(known: KnownResult, messageId: number): number {
+  return known.message_id === messageId ? known.last_message_id : known.message_id;
 }
 
 /**
@@ -228,7 +264,9 @@ export interface Request {
   readonly operation: string;
 }
 
-const asks = (one: Request, other: Request) => one.target === other.target && one.operation === other.operation;
+export function asks(one: Request, other: Request): boolean {
+  return one.target === other.target && one.operation === other.operation;
+}
 
 /**
  * True where the receiver was last told, or is just being told, this very version: a result that changed and changed

@@ -92,7 +92,7 @@ function makeJournal(
   };
 
   // What comes in may be refused; what ends an attempt may not, and there is never more of that than slots.
-  const take = (name: 'admit' | 'settle', bytes: number, ...args: unknown[]): Promise<Admitted> =>
+  const take = (name: 'admit' | 'settle' | 'replay', bytes: number, ...args: unknown[]): Promise<Admitted> =>
     track(async () => {
       const isFull = queued >= limits.maxQueued || (queued > 0 && queuedBytes + bytes > limits.maxQueuedBytes);
       if (isFull) throw new Fault('journal-busy');
@@ -105,6 +105,11 @@ function makeJournal(
         queuedBytes -= bytes;
       }
     });
+
+  const write =
+    <Args extends unknown[], T>(name: string) =>
+    (...args: Args): Promise<T> =>
+      track(() => writer.call<T>(name, ...args));
 
   const read =
     <Args extends unknown[], T>(name: string) =>
@@ -121,7 +126,17 @@ function makeJournal(
         const response = attempt.response === null ? null : await packAnswer(attempt.response);
         return await writer.call<Recorded>('record', { ...attempt, response });
       }),
-    payAck: (payment: AckPayment) => track(() => writer.call<void>('payAck', payment)),
+    payAck: write<[AckPayment], void>('payAck'),
+    replay: (messageId, outcome, act) => take('replay', countBytes(outcome), messageId, outcome, act),
+    release: write('release'),
+    cancel: write('cancel'),
+    dismiss: write('dismiss'),
+    pause: write('pause'),
+    resume: write('resume'),
+    listPauses: read('listPauses'),
+    listActs: read('listActs'),
+    findMessages: read('findMessages'),
+    readDelivery: read('readDelivery'),
     prune: (bite) => track(() => writer.call<Pruned>('prune', bite)),
     saveAlarms: (alarms, gone) => track(() => writer.call<void>('saveAlarms', alarms, gone)),
     readArrivals: read('readArrivals'),

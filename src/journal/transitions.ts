@@ -6,6 +6,9 @@ import {
   isMessageTransition,
   type MessageState,
 } from '../contracts/lifecycle.ts';
+import type { Operator } from '../contracts/operations.ts';
+
+const ENGINE: Operator = { by: 'engine', note: null };
 
 /** One line of the history. `why` is a fault code, a skip reason, `message 17`, `attempt 2`; never a value of a message. */
 export interface Happening {
@@ -47,8 +50,8 @@ export function makeTransitions(db: Database) {
      where id = @id`,
   );
   const addHistory = db.prepare(
-    `insert into history (message_id, id, delivery_id, at, event, from_state, to_state, why, by)
-     values (?, ?, ?, ?, ?, ?, ?, ?, 'engine')`,
+    `insert into history (message_id, id, delivery_id, at, event, from_state, to_state, why, by, note)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const addTally = db.prepare(
     `insert into tallies (kind, owner, party, state, count) values (?, ?, ?, ?, ?)
@@ -60,6 +63,7 @@ export function makeTransitions(db: Database) {
     | null;
   const tallies = new Map<string, number>();
   let mark: Map<string, number> | null = null;
+  let actor: Operator = ENGINE;
 
   const tally = (key: readonly [string, string, string, string], by: number) => {
     const name = JSON.stringify(key);
@@ -74,7 +78,10 @@ export function makeTransitions(db: Database) {
     to: string | null,
   ) => {
     lastHistoryId = (lastHistoryId ?? 0) + 1;
-    addHistory.run(messageId, lastHistoryId, deliveryId, happening.at, happening.event, from, to, happening.why);
+    const { at, event, why } = happening;
+    addHistory.run(messageId, lastHistoryId, deliveryId, at, event, from, to, why, actor.by, actor.note);
+    // What was said is said once, with the first of what it did.
+    if (actor.note !== null) actor = { by: actor.by, note: null };
   };
 
   return {
@@ -103,6 +110,11 @@ export function makeTransitions(db: Database) {
       write(messageId, deliveryId, happening, null, null);
     },
 
+    /** From here to the end of the item a person acts, not the engine. */
+    actAs({ by, note }: Operator) {
+      actor = { by, note };
+    },
+
     /** A message and its deliveries are no longer there: they are not counted any more. */
     forget(message: { channel: string; state: MessageState }, deliveries: readonly ForgottenDelivery[]) {
       tally(['message', message.channel, '', message.state], -1);
@@ -112,6 +124,7 @@ export function makeTransitions(db: Database) {
     /** The tallies follow the savepoints of the group commit: `begin` an item, and `undo` it where it fails. */
     begin() {
       mark = new Map(tallies);
+      actor = ENGINE;
     },
     undo() {
       tallies.clear();

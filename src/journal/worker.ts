@@ -1,5 +1,6 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import Database from 'better-sqlite3';
+import { makeActs } from './acts.ts';
 import { makeAdmissions } from './admissions.ts';
 import { makeAlarmRows } from './alarm-rows.ts';
 import { makeArrivals } from './arrivals.ts';
@@ -11,6 +12,7 @@ import { type Calls, failure, makeGroupCommit, type Reply, type Request, run } f
 import { makeLanes } from './lanes.ts';
 import { makeOwedAcks } from './owed-acks.ts';
 import { makePruning } from './pruning.ts';
+import { makePauses } from './pauses.ts';
 import { makeReads } from './reads.ts';
 import { makeResults } from './results.ts';
 import { makeTransitions } from './transitions.ts';
@@ -67,6 +69,8 @@ function startWriter(options: WorkerOptions & { role: 'writer' }): void {
   const claim = makeClaim(db, lanes, transitions);
   const calls = {
     ...admissions,
+    ...makeActs(db, lanes, results, transitions),
+    ...makePauses(db),
     claim,
     record: attempts.record,
     payAck: owedAcks.payAck,

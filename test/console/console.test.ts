@@ -32,6 +32,7 @@ function statusWith(more: Partial<Status> = {}): Status {
     version: '1.2.3',
     mappingVersion: () => 'abcdef',
     mappingProblem: () => null,
+    configurationProblem: () => null,
     overview: async () => overview,
     parties: () => [{ party, fault: null, validTo: clock.now() + 30 * DAY_MS }],
     sources: () => [],
@@ -44,6 +45,7 @@ function statusWith(more: Partial<Status> = {}): Status {
       unkept: new Map([['lab', 4]]),
     }),
     alarms: () => [alarm],
+    pauses: () => [{ target: 'covid', party: null, operation: null }],
     ...more,
   };
 }
@@ -92,6 +94,7 @@ describe('the console', () => {
     expect(text).toContain('sluss_oldest_waiting_seconds 90\n');
     expect(text).toContain('sluss_oldest_held_seconds 0\n');
     expect(text).toContain('sluss_certificate_days_left{party="nord"} 30\n');
+    expect(text).toContain('sluss_paused{target="covid",party="",operation=""} 1\n');
     expect(text).toContain('sluss_journal_up 1\n');
     expect(text).toContain('sluss_unkept_messages_total{channel="lab"} 4\n');
     expect(text).toContain('sluss_alarm{name="feed-quiet",severity="warning",channel="lab",');

@@ -14,11 +14,13 @@ const limits = { ...TARGET_LIMITS, concurrency: 3, breakAfterDeliveries: 2, brea
 
 function build(parties = ['nord']) {
   const log = createRecordedLog();
+  const paused = new Map<string, 'all' | string[]>();
   const versions = new Map<string, string | null>(parties.map((party) => [party, 'v1']));
   const gates = createGates({
     targets: [{ name: 't', target, limits }],
     parties,
     credentialsVersion: (party) => versions.get(party) ?? null,
+    pauses: { of: (_, party) => paused.get(party) ?? [] },
     log,
   });
   let id = 0;
@@ -27,7 +29,7 @@ function build(parties = ['nord']) {
     gates.entered(attempt, at);
     return attempt;
   };
-  return { gates, log, versions, enter };
+  return { gates, log, versions, paused, enter };
 }
 
 describe('the gates', () => {
@@ -38,6 +40,23 @@ describe('the gates', () => {
     enter();
     enter();
     expect(gates.slots(0).open).toEqual([]);
+  });
+
+  it('leave no room for what a person paused, not even a probe', () => {
+    const { gates, paused, enter } = build(['nord', 'syd']);
+    paused.set('nord', 'all');
+    paused.set('syd', ['test']);
+    expect(gates.slots(0).open).toEqual([{ target: 't', party: 'syd', free: 3, without: ['test'] }]);
+    paused.delete('nord');
+    gates.left(enter('recovery', 'nord'), 'operation-paused', null, 0);
+    gates.left(enter('test', 'syd'), 'party-paused', null, 0);
+    paused.set('nord', ['recovery']);
+    expect(gates.slots(1_000)).toEqual({
+      open: [{ target: 't', party: 'nord', free: 3, without: ['recovery'] }],
+      probes: [{ target: 't', party: 'syd', free: 1, without: ['test'] }],
+    });
+    paused.set('syd', 'all');
+    expect(gates.slots(1_000).probes).toEqual([]);
   });
 
   it('close a party with one alarm, let others pass, and probe with one delivery', () => {

@@ -12,7 +12,13 @@ describe('a wake', () => {
     const clock = createManualClock();
     const log = createRecordedLog();
     const place = { name: 't', target: { operations: {}, send: unused, stop: unused }, limits: TARGET_LIMITS };
-    const gates = createGates({ targets: [place], parties: ['nord'], credentialsVersion: () => null, log });
+    const gates = createGates({
+      targets: [place],
+      parties: ['nord'],
+      credentialsVersion: () => null,
+      pauses: { of: () => [] },
+      log,
+    });
     const claim = async () => {
       asked += 1;
       return { deliveries: [], expired: [], nextDueAt: null };

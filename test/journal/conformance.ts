@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import type { Place } from './kit.ts';
 import { describeLanes } from './lanes.ts';
+import { describeOperatorActs } from './operator-acts.ts';
 import { describeOwedAcks } from './owed-acks.ts';
 import { describeReads } from './reads.ts';
 import { describeResults } from './results.ts';
@@ -13,6 +14,7 @@ export function describeJournal(name: string, makePlace: () => Promise<Place>): 
     describeLanes(makePlace);
     describeReads(makePlace);
     describeOwedAcks(makePlace);
+    describeOperatorActs(makePlace);
     describeRetention(makePlace);
   });
 }

@@ -59,6 +59,7 @@ export function describeReads(makePlace: () => Promise<Place>): void {
         to: 'held',
         why: 'code-unmapped',
         by: 'engine',
+        note: null,
       },
     ]);
   });

@@ -1,0 +1,64 @@
+import type { Database } from 'better-sqlite3';
+import type { Cancelled, Released } from '../contracts/journal.ts';
+import type { MessageState } from '../contracts/lifecycle.ts';
+import type { Act } from '../contracts/operations.ts';
+import type { Lanes } from './lanes.ts';
+import { isLiving, type KnownDelivery, type Results } from './results.ts';
+import type { MessageRef, Transitions } from './transitions.ts';
+
+type ActedOn = KnownDelivery & { readonly result_id: number };
+
+/** What a person does to a delivery or a held message, on SQLite; to be called inside a transaction. */
+export function makeActs(db: Database, lanes: Lanes, results: Results, transitions: Transitions) {
+  const read = db.prepare<[number], ActedOn>(
+    `select id, message_id, result_id, target, party, lane_key, operation, digest, on_correction, state, ended, turn,
+       attempts, may_have_arrived, after_id
+     from deliveries where id = ?`,
+  );
+  const readMessage = db.prepare<[number], MessageRef & { readonly state: MessageState; readonly skipped: string }>(
+    'select id, channel, state, skipped from messages where id = ?',
+  );
+  const setSkipped = db.prepare('update messages set skipped = ? where id = ?');
+
+  return {
+    release(deliveryId: number, act: Act): Released {
+      const delivery = read.get(deliveryId);
+      if (delivery === undefined) return { result: 'not-found' };
+      if (delivery.state !== 'held') return { result: 'not-held' };
+      const { at } = act;
+      transitions.actAs(act);
+      const overtakenBy = results.overtakerOf(delivery, delivery.result_id);
+      if (overtakenBy !== null) {
+        transitions.delivery(delivery, 'held', 'cancelled', { at, event: 'stale', why: `message ${overtakenBy}` });
+        return { result: 'stale', overtakenBy };
+      }
+      const inFlight = results
+        .readOfResult(delivery.result_id)
+        .find(({ turn, digest }) => turn === 'flight' && digest !== delivery.digest);
+      transitions.delivery(delivery, 'held', 'waiting', { at, event: 'released', why: null });
+      lanes.rejoin(delivery.id, delivery, inFlight?.id ?? null, at);
+      return { result: 'released' };
+    },
+
+    cancel(deliveryId: number, act: Act): Cancelled {
+      const delivery = read.get(deliveryId);
+      if (delivery === undefined) return { result: 'not-found' };
+      if (!isLiving(delivery)) return { result: 'ended' };
+      if (delivery.turn === 'flight') return { result: 'in-flight' };
+      transitions.actAs(act);
+      transitions.delivery(delivery, delivery.state, 'cancelled', { at: act.at, event: 'cancelled', why: null });
+      lanes.promote(delivery, act.at);
+      return { result: 'cancelled' };
+    },
+
+    dismiss(messageId: number, act: Act): boolean {
+      const message = readMessage.get(messageId);
+      if (message?.state !== 'held') return false;
+      transitions.actAs(act);
+      transitions.message(message, 'held', 'skipped', { at: act.at, event: 'cancelled', why: null });
+      const skipped = [...(JSON.parse(message.skipped) as unknown[]), { reason: 'cancelled', at: null }];
+      setSkipped.run(JSON.stringify(skipped), messageId);
+      return true;
+    },
+  };
+}
