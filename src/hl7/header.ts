@@ -34,7 +34,7 @@ export interface Header {
 
 const LF = 0x0a;
 const CR = 0x0d;
-/** How much of a UTF-16 message is decoded to find its MSH. */
+/** How much of a UTF-16 message is decoded at first to find its MSH. */
 const UTF16_LOOK_BYTES = 8192;
 
 /**
@@ -89,8 +89,10 @@ function isOpening(byte: number): boolean {
 function firstSegment(bytes: Uint8Array): string {
   const order = utf16Order(bytes);
   if (order !== null) {
-    const text = new TextDecoder(`utf-16${order}`).decode(bytes.subarray(0, UTF16_LOOK_BYTES)).trimStart();
-    return text.slice(0, text.search(/[\r\n]|$/));
+    const decoder = new TextDecoder(`utf-16${order}`);
+    const text = decoder.decode(bytes.subarray(0, UTF16_LOOK_BYTES)).trimStart();
+    const isWhole = bytes.length <= UTF16_LOOK_BYTES || /[\r\n]/.test(text);
+    return /^[^\r\n]*/.exec(isWhole ? text : decoder.decode(bytes).trimStart())?.[0] ?? '';
   }
   let start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   while (bytes[start] === CR || bytes[start] === LF || bytes[start] === 0x20 || bytes[start] === 0x09) start++;

@@ -71,6 +71,11 @@ describe('readHeader', () => {
     expect(readHeader(latin1(text)).delimiters).toMatchObject(delimiters);
   });
 
+  it('reads the whole MSH of UTF-16, however long', () => {
+    const long = `MSH|^~\\&|${'x'.repeat(20_000)}||||||ORU^R01|C-9|P|2.5\rPID|1`;
+    expect(readHeader(Buffer.from(long, 'utf16le')).controlId).toBe('C-9');
+  });
+
   it('reads UTF-16 by its mark or its zero bytes', () => {
     const le = Buffer.from(`\ufeff${MSH}\rPID|1`, 'utf16le');
     const be = Buffer.from(`${MSH}\rPID|1`, 'utf16le').swap16();
