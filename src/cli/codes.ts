@@ -64,7 +64,8 @@ interface NewRow {
   readonly table: string;
   readonly system: string;
   readonly code: string;
-  readonly to: string;
+  /** null = the code is known, and becomes nothing. */
+  readonly to: string | null;
 }
 
 /** `sluss codes map`: writes a row into a table's file; what does not compile is taken back. */
@@ -80,7 +81,7 @@ export async function mapCode(row: NewRow, options: CodesOptions, terminal: Term
       writeFileSync(file, text);
       throw error;
     }
-    terminal.print(`${workbench.locate(file)}: ${row.code} (${row.system}) → ${row.to}`);
+    terminal.print(`${workbench.locate(file)}: ${row.code} (${row.system}) → ${row.to ?? 'nothing'}`);
     terminal.print('A running engine takes the table as it is now for what comes in. What is held already is');
     terminal.print('let go by sluss codes release, with the engine stopped; or when the sender sends it again.');
     return 0;
@@ -135,8 +136,9 @@ Examples:
       .argument('<table>', 'name of the table')
       .argument('<system>', 'coding system as the sender writes it; * = any')
       .argument('<code>', 'the sender’s code')
-      .argument('<to>', 'what the row gives'),
+      .argument('[to]', 'what the row gives'),
   )
+    .option('--nothing', 'the code is known, and has no translation: it is no miss any more, and makes nothing')
     .addHelpText(
       'after',
       `
@@ -145,10 +147,21 @@ mappings cannot take is taken back, and the mistake is told.
 
 Examples:
   sluss codes map se-covid-tests L COVPCR2 naat
-  sluss codes map se-covid-outcomes '*' ej-pavisad negative -c sluss.yaml`,
+  sluss codes map se-covid-outcomes '*' ej-pavisad negative -c sluss.yaml
+  sluss codes map known-tests L HEMOLYS --nothing`,
     )
-    .action(async (table: string, system: string, code: string, to: string, options: CodesOptions) =>
-      finish(await mapCode({ table, system, code, to }, options, terminal)),
+    .action(
+      async (
+        table: string,
+        system: string,
+        code: string,
+        to: string | undefined,
+        options: CodesOptions & { readonly nothing?: true },
+      ) => {
+        if ((to === undefined) === (options.nothing === undefined))
+          throw new Error('either what the row gives, or --nothing');
+        finish(await mapCode({ table, system, code, to: to ?? null }, options, terminal));
+      },
     );
   group
     .command('release')

@@ -6,9 +6,10 @@ export class RowError extends Error {}
 /**
  * The text of a table's file with one row more; comments, order and form of the rest stay as they are. The row joins the
  * group of its system (`*` = any), or of the system that bears it as another name; a new group comes last.
+ * @param to null = the code is known, and becomes nothing
  * @throws RowError if the text is no table, or the code has a row already
  */
-export function addRow(text: string, system: string, code: string, to: string): string {
+export function addRow(text: string, system: string, code: string, to: string | null): string {
   const document = parseDocument(text);
   const rows = document.errors.length === 0 ? document.get('rows', true) : null;
   if (!isMap(rows)) throw new RowError('it is no table with rows');
@@ -17,7 +18,7 @@ export function addRow(text: string, system: string, code: string, to: string): 
   const codes = group.value;
   if (!isMap(codes)) throw new RowError(`the rows of ${system} are no map`);
   if (codes.items.some((pair) => keyOf(pair) === code)) throw new RowError(`${code} has a row already`);
-  const row = `${write(code)}: ${write(to)}`;
+  const row = `${write(code)}: ${to === null ? '{ gives: nothing }' : write(to)}`;
   if (codes.flow) return addToFlow(text, codes, row);
   const last = codes.items.at(-1);
   if (last === undefined) throw new RowError(`the rows of ${system} are no map`);
@@ -35,8 +36,8 @@ function findGroup(rows: YAMLMap, systems: unknown, system: string): Pair | null
   return other === undefined ? null : named(keyOf(other));
 }
 
-function addGroup(text: string, rows: YAMLMap, system: string, code: string, to: string): string {
-  const row = `${write(code)}: ${write(to)}`;
+function addGroup(text: string, rows: YAMLMap, system: string, code: string, to: string | null): string {
+  const row = `${write(code)}: ${to === null ? '{ gives: nothing }' : write(to)}`;
   if (rows.flow) return addToFlow(text, rows, `${write(system)}: { ${row} }`);
   const last = rows.items.at(-1);
   if (last === undefined) throw new RowError('it is no table with rows');

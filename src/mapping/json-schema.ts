@@ -23,7 +23,18 @@ const rows = (values: Schema): Schema =>
     mapOf(values, 'Codes of one coding system.'),
     'Rows by coding system, as the message names it; * = any, or none.',
   );
-const cell: Schema = { type: ['string', 'number', 'boolean'], description: 'What the code becomes.' };
+const cell: Schema = {
+  type: ['string', 'number', 'boolean', 'object'],
+  description: 'What the code becomes; gives: says that it becomes nothing, or stays.',
+  properties: {
+    gives: oneOf(
+      { nothing: 'the code is known and has no equal: no miss, and nothing is made', keep: 'the code as it is' },
+      'In place of a value.',
+    ),
+    because,
+  },
+  additionalProperties: false,
+};
 const systems = mapOf(
   listOf({ type: ['string', 'number'] }, 'Other names.'),
   'Other names senders use for a coding system: { LN: [LOINC] }.',
@@ -154,6 +165,17 @@ const testCase = object(
   ['name', 'message', 'expect'],
 );
 
+const lists = (description: string): Schema => ({ type: ['array', 'object'], description });
+const addition = object(
+  {
+    prepend: lists('Comes before what is inherited: a list of rules, or elements that are lists: { coding: [ … ] }.'),
+    append: lists('Comes after what is inherited: a list of rules, or elements that are lists.'),
+    because,
+  },
+  [],
+  { description: 'Adds to what is inherited.' },
+);
+
 const mapping = object(
   {
     mapping: text('The mapping’s name, as channels in sluss.yaml say it.'),
@@ -199,8 +221,10 @@ const mapping = object(
     resources: mapOf(
       object({
         set: mapOf(
-          { anyOf: [ref('rule'), { type: 'null', description: 'Leaves the element out.' }] },
-          'Elements set otherwise, or added; null leaves one out.',
+          ifThen({ type: 'object', anyOf: [{ required: ['prepend'] }, { required: ['append'] }] }, addition, {
+            anyOf: [ref('rule'), { type: 'null', description: 'Leaves the element out.' }],
+          }),
+          'Elements set otherwise, or added; prepend and append add to their lists; null leaves one out.',
         ),
         because,
       }),

@@ -193,7 +193,9 @@ function lintLookup(
   scope.used.tables.add(name);
   scope.used.lookups.push({ table: name, node, hasSystem: facts.some(({ isWhole }) => isWhole) });
   if (table === undefined) return ANYTHING;
-  const values: PlacedValue[] = [...table.rows.values()].flatMap((codes) => [...codes.values()]);
+  const values: PlacedValue[] = [...table.rows.values()].flatMap((codes) =>
+    [...codes.values()].filter(({ value }) => value !== null),
+  );
   const fallback = keys.get('default')?.value;
   if (fallback !== undefined) values.push({ value: fallback.literal(), where: fallback.where });
   const isList = found.isList;

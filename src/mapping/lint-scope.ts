@@ -1,7 +1,8 @@
+import type { Override } from './addition.ts';
 import type { Parts } from './compile.ts';
 import type { Finding, Findings } from './finding.ts';
 import type { Table } from './table.ts';
-import type { NamedNode, YamlNode } from './yaml-node.ts';
+import type { YamlNode } from './yaml-node.ts';
 
 /** What is known of what a rule makes, without a message. */
 export interface Made {
@@ -65,7 +66,7 @@ export interface LintScope {
   readonly findings: Findings;
   readonly parts: Parts;
   readonly tables: ReadonlyMap<string, Table>;
-  readonly overrides: ReadonlyMap<string, ReadonlyMap<string, NamedNode>>;
+  readonly overrides: ReadonlyMap<string, ReadonlyMap<string, Override>>;
   readonly variables: ReadonlyMap<string, LintVariable>;
   readonly entries: ReadonlyMap<string, LintEntry>;
   /** Names of this mapping that were used. */

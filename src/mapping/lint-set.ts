@@ -1,8 +1,9 @@
 import { RESOURCE_TYPES, resourceShapeOf, type Shape } from '../fhir/r4-shape.ts';
+import { isAddition, type Override, readAddition } from './addition.ts';
 import { type Keys, lintRule } from './lint-rule.ts';
-import type { LintScope, Made } from './lint-scope.ts';
+import { ANYTHING, type LintScope, type Made } from './lint-scope.ts';
 import { type Expected, expectElement, knownShape, withArticle } from './lint-type.ts';
-import { suggest } from './problem.ts';
+import { keepProblem, suggest } from './problem.ts';
 import type { NamedNode, YamlNode } from './yaml-node.ts';
 
 /**
@@ -14,9 +15,10 @@ export function lintSet(
   expected: Expected | null,
   scope: LintScope,
   owner: YamlNode | null,
-  overrides: ReadonlyMap<string, NamedNode> = new Map(),
+  overrides: ReadonlyMap<string, Override> = new Map(),
 ): Made {
-  const entries = new Map(node.entries());
+  const own = node.entries();
+  const entries = new Map(own);
   const removed = new Map<string, YamlNode>();
   for (const [name, entry] of overrides) {
     if (entry.value.isNull) removed.set(name, entry.keyNode);
@@ -29,7 +31,11 @@ export function lintSet(
   for (const [name, { keyNode, value }] of entries) {
     if (name === 'resourceType') continue;
     const element = shape === null ? null : expectElement(shape, name, keyNode, scope);
-    const made = lintRule(value, element, scope);
+    const override = overrides.get(name);
+    const made =
+      override !== undefined && isAddition(value)
+        ? lintAddition(override, own.get(name) ?? null, element, scope)
+        : lintRule(value, element, scope);
     isAlways &&= made.isAlways;
     if (!(value.isMap && value.entries().has('when'))) untested.push({ name, keyNode });
   }
@@ -39,6 +45,32 @@ export function lintSet(
   }
   const type = shape?.name ?? null;
   return { type, isList: false, isAlways, values: null, isRaw: false };
+}
+
+/** What is added, and what it is added to: each has to fit where it comes to stand. */
+function lintAddition(
+  { value, under }: Override,
+  base: NamedNode | null,
+  expected: Expected | null,
+  scope: LintScope,
+): Made {
+  const ways = keepProblem([], () => [...readAddition(value).values()], []);
+  for (const added of ways) lintAdded(added, expected, scope);
+  if (under !== null && isAddition(under.value)) return lintAddition(under, base, expected, scope);
+  const inherited = under?.value ?? base?.value ?? null;
+  return inherited === null || inherited.isNull ? ANYTHING : lintRule(inherited, expected, scope);
+}
+
+function lintAdded(node: YamlNode, expected: Expected | null, scope: LintScope): void {
+  // Of `value[x]` only the message says which type it has.
+  const place = expected?.type === 'choice' ? null : expected;
+  if (node.isList) {
+    lintRule(node, place, scope);
+    return;
+  }
+  const shape = place === null || place.format !== null ? null : knownShape(place.type);
+  for (const [name, { keyNode, value }] of node.entries())
+    lintAdded(value, shape === null ? null : expectElement(shape, name, keyNode, scope), scope);
 }
 
 /** `needs:` names elements; one that is not set can never be there. */

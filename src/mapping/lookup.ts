@@ -33,6 +33,7 @@ export function compileLookup(
     const row = table.find(lookupKeys(found, scope));
     if (row !== null) {
       scope.run.trail?.lookedUp(row.where);
+      if (row.value === null) return null;
       return Found.made(row.value, found);
     }
     if (found.at !== null) scope.run.trail?.missed(table.name, found.at);

@@ -1,3 +1,4 @@
+import { isAddition, type Override } from './addition.ts';
 import { keepProblem, suggest } from './problem.ts';
 import type { MappingSetup } from './setup.ts';
 import { compileTable, type Table } from './table.ts';
@@ -14,8 +15,8 @@ export interface LayeredMapping<Key extends string> {
   readonly keys: ReadonlyMap<Key, YamlNode>;
   readonly settings: ReadonlyMap<string, NamedNode>;
   readonly lets: ReadonlyMap<string, NamedNode>;
-  /** Elements it sets otherwise than the resource files, by resource and element; an empty value leaves one out. */
-  readonly overrides: ReadonlyMap<string, ReadonlyMap<string, NamedNode>>;
+  /** Elements it sets otherwise than the resource files, by resource and element; an empty value leaves one out, an addition adds to it. */
+  readonly overrides: ReadonlyMap<string, ReadonlyMap<string, Override>>;
   readonly tables: ReadonlyMap<string, Table>;
 }
 
@@ -74,14 +75,17 @@ function findExtended(node: YamlNode, names: readonly string[], setup: Pick<Mapp
   return setup.messages.get(name) ?? node.fail(`There is no mapping "${name}"`, suggest(name, setup.messages.keys()));
 }
 
-function readOverrides(nodes: readonly YamlNode[], setup: LayerSetup): Map<string, Map<string, NamedNode>> {
-  const overrides = new Map<string, Map<string, NamedNode>>();
+function readOverrides(nodes: readonly YamlNode[], setup: LayerSetup): Map<string, Map<string, Override>> {
+  const overrides = new Map<string, Map<string, Override>>();
   const read = (name: string, { keyNode, value }: NamedNode) => {
     if (!setup.resources.has(name))
       keyNode.fail(`There is no resource "${name}"`, suggest(name, setup.resources.keys()));
     const set = value.keys(['set', 'because']).get('set') ?? value.fail('Expected set: with the elements that differ');
-    const elements = overrides.get(name) ?? new Map<string, NamedNode>();
-    for (const [element, entry] of set.entries()) elements.set(element, entry);
+    const elements = overrides.get(name) ?? new Map<string, Override>();
+    for (const [element, entry] of set.entries()) {
+      const under = isAddition(entry.value) ? (elements.get(element) ?? null) : null;
+      elements.set(element, { ...entry, under });
+    }
     overrides.set(name, elements);
   };
   for (const node of nodes)

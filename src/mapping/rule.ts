@@ -1,5 +1,6 @@
 import { Fault } from '../contracts/fault.ts';
 import { isCertainlyAfter } from '../fhir/fhir-time.ts';
+import { compileAddition, isAddition, type Override } from './addition.ts';
 import { Choice } from './choice.ts';
 import { compileCall, compileFrom, isNothing, type Made, withTrail } from './from.ts';
 import { isConstant, keepConstant } from './constant.ts';
@@ -11,7 +12,7 @@ import type { Evaluate, Surroundings } from './surroundings.ts';
 import { compileText } from './text.ts';
 import type { Trail } from './trail.ts';
 import { compileWhen } from './when.ts';
-import type { NamedNode, YamlNode } from './yaml-node.ts';
+import type { YamlNode } from './yaml-node.ts';
 
 const SOURCES = ['from', 'all', 'value', 'text', 'set', 'include', 'call', 'ref', 'refs', 'first'] as const;
 const RULE_KEYS = [
@@ -228,10 +229,11 @@ interface Element {
 export function compileSet(
   node: YamlNode,
   around: Surroundings,
-  overrides: ReadonlyMap<string, NamedNode> = new Map(),
+  overrides: ReadonlyMap<string, Override> = new Map(),
   needs: readonly string[] = [],
 ): Evaluate {
-  const entries = node.entries();
+  const own = node.entries();
+  const entries = new Map(own);
   for (const [name, entry] of overrides) {
     const { keyNode, value } = entry;
     if (value.isNull && !entries.has(name))
@@ -247,7 +249,12 @@ export function compileSet(
     }
     try {
       if (!ELEMENT_NAME.test(name)) keyNode.fail(`"${name}" is not an element’s name`);
-      elements.push({ name, evaluate: compileRule(value, around), isLiteral: isLiteral(value), where });
+      const override = overrides.get(name);
+      const evaluate =
+        override !== undefined && isAddition(value)
+          ? compileAddition(override, own.get(name) ?? null, own.keys(), (inner) => compileRule(inner, around))
+          : compileRule(value, around);
+      elements.push({ name, evaluate, isLiteral: isLiteral(value), where });
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       around.problems.push(error.problem);

@@ -1,8 +1,9 @@
+import type { Override } from './addition.ts';
 import type { Problem } from './problem.ts';
 import type { Found, Scope } from './scope.ts';
 import type { ReadVariable } from './source.ts';
 import type { Table } from './table.ts';
-import type { NamedNode, YamlNode } from './yaml-node.ts';
+import type { YamlNode } from './yaml-node.ts';
 
 /** Gives what a rule makes of one result; null = nothing. @throws Fault */
 export interface Evaluate {
@@ -21,7 +22,7 @@ export interface Surroundings {
   /** Names of the bundle's entries that `ref` may point to. */
   readonly entries: ReadonlySet<string>;
   /** Elements a mapping sets otherwise than the resource it extends, by resource and element. */
-  readonly overrides: ReadonlyMap<string, ReadonlyMap<string, NamedNode>>;
+  readonly overrides: ReadonlyMap<string, ReadonlyMap<string, Override>>;
   readonly problems: Problem[];
   /** Names of the includes and datatypes being compiled, so that none includes itself. */
   readonly including: readonly string[];

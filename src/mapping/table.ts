@@ -14,7 +14,10 @@ export interface LookupKey {
  */
 export interface Table {
   readonly name: string;
-  /** Result of the first key that has a row, and that row's place; null = no row. */
+  /**
+   * Result of the first key that has a row, and that row's place; null = no row. The value null is that of a row that
+   * gives nothing, where no other key has a row with a value.
+   */
   find(keys: readonly LookupKey[]): { readonly value: unknown; readonly where: string } | null;
   /** By system (`*` = any) and code, as they are compared. */
   readonly rows: Rows;
@@ -56,14 +59,16 @@ export function compileTable(root: YamlNode, problems: Problem[], overlays: read
     name,
     rows,
     find(candidates) {
+      let silent: ReturnType<typeof findIn> = null;
       for (const candidate of candidates) {
         const code = fold(candidate.code);
         if (code === '') continue;
         const system = fold(candidate.system);
         const found = findIn(aliases.get(system) ?? system, code) ?? findIn(ANY, code);
-        if (found !== null) return found;
+        if (found !== null && found.value !== null) return found;
+        silent ??= found;
       }
-      return null;
+      return silent;
     },
   };
 }
@@ -81,17 +86,24 @@ function readRows(
     const codes = rows.get(fold(system)) ?? new Map();
     const own = new Set<string>();
     for (const [code, { keyNode, value }] of keepProblem(problems, () => group.entries(), new Map())) {
-      const of = keepProblem(problems, () => value.literal(), '');
+      const of = value.isNull ? null : keepProblem(problems, () => readValue(value, code), { value: '' });
       if (own.has(fold(code))) problems.push(keyNode.problem(`"${code}" has a row already in this system`));
       own.add(fold(code));
       if (of === null && !isOverlay) problems.push(keyNode.problem(`The row "${code}" has no value`));
       if (of === null && isOverlay && !codes.has(fold(code)))
         problems.push(keyNode.problem(`There is no row "${code}" to take away`, suggest(code, codes.keys())));
       if (of === null) codes.delete(fold(code));
-      else codes.set(fold(code), { value: of, where: keyNode.where });
+      else codes.set(fold(code), { ...of, where: keyNode.where });
     }
     rows.set(fold(system), codes);
   }
+}
+
+/** A value; or `gives: nothing`, of a code that is known and has none, or `gives: keep`, the code itself. */
+function readValue(node: YamlNode, code: string): { readonly value: unknown } {
+  if (!node.isMap) return { value: node.literal() };
+  const gives = node.keys(['gives', 'because']).get('gives') ?? node.fail('A row gives a value', 'or gives: nothing');
+  return { value: gives.word(['nothing', 'keep']) === 'keep' ? code : null };
 }
 
 /** `systems: { LN: [LOINC, http://loinc.org] }`: other names senders use for a system. */

@@ -153,6 +153,36 @@ export class Trail {
     this.#entries.push({ element, where, sources: [...sources], rows: [...rows], isMaker });
   }
 
+  /** How much was noted so far. */
+  get count(): number {
+    return this.#entries.length;
+  }
+
+  /**
+   * The items of a list of the element at hand came to stand further back than they were made.
+   * @param since what was noted before stays
+   * @param path of the list within the element: `''`, `.coding`
+   * @param count how many items there are
+   * @param where the rule of those that none is known for
+   */
+  moveItems(since: number, path: string, by: number, count: number, where: string): void {
+    const list = `${this.#element}${path}[`;
+    const known = new Set<number>();
+    this.#entries = this.#entries.map((entry, index) => {
+      if (index < since || !entry.element.startsWith(list)) return entry;
+      const [, number = '', rest = ''] = /^(\d+)(.*)$/.exec(entry.element.slice(list.length)) ?? [];
+      known.add(Number(number) + by);
+      return { ...entry, element: `${list}${Number(number) + by}${rest}` };
+    });
+    if (this.#stack.length > 0) return;
+    const whole = this.#entries.findLast((one, index) => index >= since && one.element === this.#element);
+    for (let item = by; item < by + count; item += 1) {
+      if (known.has(item)) continue;
+      const [element, isMaker] = [`${list}${item}]`, false];
+      this.#entries.push({ sources: [], rows: [], ...(whole?.isMaker ? whole : { where }), element, isMaker });
+    }
+  }
+
   /** Notes which rule is there for an element (or an item) of what is being made, whether or not it made anything. */
   ruled(step: string, where: string): void {
     if (this.#stack.length > 0) return;

@@ -25,6 +25,10 @@ describe('a new row', () => {
     expect(addRow(TABLE, 'L', 'Y', 'c')).toBe(TABLE.replace('    X: c\n', '    X: c\n    Y: c\n'));
   });
 
+  it('may say that a code is known and becomes nothing', () => {
+    expect(addRow(TABLE, 'L', 'Y', null)).toBe(TABLE.replace('    X: c\n', '    X: c\n    Y: { gives: nothing }\n'));
+  });
+
   it('joins the system that bears the other name', () => {
     expect(addRow(TABLE, 'LOINC', '3-4', 'c')).toBe(addRow(TABLE, 'LN', '3-4', 'c'));
   });

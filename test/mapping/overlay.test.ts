@@ -4,6 +4,7 @@ import { compileMappings } from '../../src/mapping/compile.ts';
 import { lintMappings } from '../../src/mapping/lint.ts';
 import { readMappingFiles } from '../../src/mapping/load.ts';
 import { formatProblem } from '../../src/mapping/problem.ts';
+import { entriesByElement, findMaker } from '../../src/mapping/resource-faults.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const FILES = readMappingFiles([join(ROOT, 'mappings')], ROOT);
@@ -77,6 +78,66 @@ resources:
     expect(observation).toMatchObject({ status: 'final', method: { text: 'as the laboratory does it' } });
     expect(observation).not.toHaveProperty('category');
     expect(observation).toHaveProperty('valueQuantity');
+  });
+
+  const translate = (way: string) => `mapping: lab
+extends: oru-r01
+resources:
+  observation:
+    set:
+      code:
+        ${way}:
+          coding:
+            - set: { system: http://loinc.org, code: { from: OBX-3, table: yes-no, onMiss: hold } }
+tables:
+  yes-no: { rows: { '*': { K: 2823-3, NA: { gives: nothing } } } }
+`;
+
+  it('prepends and appends to what is inherited, and leaves the rest of it', () => {
+    const local = { code: 'K', display: 'Kalium' };
+    const loinc = { system: 'http://loinc.org', code: '2823-3' };
+    expect(find(resourcesOf({ lab: translate('prepend') }), 'Observation')?.code).toEqual({
+      coding: [loinc, local],
+    });
+    expect(find(resourcesOf({ lab: translate('append') }), 'Observation')?.code).toEqual({ coding: [local, loinc] });
+  });
+
+  it('adds nothing for a code that is known and has no translation, and holds for one that nobody knows', () => {
+    const known = MESSAGE.replace('NM|K^Kalium', 'NM|NA^Natrium');
+    expect(find(resourcesOf({ lab: translate('prepend') }, known), 'Observation')?.code).toEqual({
+      coding: [{ code: 'NA', display: 'Natrium' }],
+    });
+    const { mapper } = compile({ lab: translate('prepend') });
+    const mapped = mapper?.map(Buffer.from(MESSAGE.replace('NM|K^Kalium', 'NM|X^?')), { channel: 'c', sender: null });
+    expect(mapped?.faults).toMatchObject([{ code: 'code-unmapped', at: 'OBX[1]-3', where: 'lab.yaml:9:54' }]);
+  });
+
+  it('adds to lists, to what another overlay adds, and to values of any type', () => {
+    const note = (text: string) => `resources:
+  observation:
+    set:
+      note: { append: [{ set: { text: { value: ${text} } } }] }
+      'value[x]': { append: { coding: [{ set: { code: { value: ${text} } } }] } }
+`;
+    const coded = MESSAGE.replace('NM|K^Kalium^L||4.10|mmol/L', 'CWE|K^Kalium^L||P^Positiv^L|');
+    const overlays = {
+      region: `mapping: region\nextends: oru-r01\n${note('b')}`,
+      lab: `mapping: lab\nextends: region\n${note('c')}`,
+    };
+    const observation = find(resourcesOf(overlays, `${coded}\rNTE|1||a`), 'Observation');
+    expect(observation?.note).toEqual([{ text: 'a' }, { text: 'b' }, { text: 'c' }]);
+    expect(observation?.valueCodeableConcept).toMatchObject({ coding: [{ code: 'P' }, { code: 'b' }, { code: 'c' }] });
+  });
+
+  it('says of each item which line made it, wherever it came to stand', () => {
+    const { mapper } = compile({ lab: translate('prepend') });
+    const [result] = mapper?.explain(Buffer.from(MESSAGE), { channel: 'c', sender: null }).results ?? [];
+    const made = result?.made[0];
+    const entries = JSON.parse(made?.body ?? '{}').entry as { resource: Resource }[];
+    const at = `entry[${entries.findIndex(({ resource }) => resource.resourceType === 'Observation')}].resource.code`;
+    const makers = entriesByElement(made?.trail ?? []);
+    expect(findMaker(`${at}.coding[0].code`, makers)?.where).toBe('lab.yaml:9:54');
+    expect(findMaker(`${at}.coding[1].code`, makers)?.where).toMatch(/^mappings\/resources\/observation\.yaml:/);
   });
 
   it('has rows of its own in tables, which hold for it alone', () => {
@@ -186,6 +247,16 @@ describe('a mistake in an overlay', () => {
       'more than rows in a table',
       "extends: oru-r01\ntables:\n  yes-no: { fold: true, rows: { '*': { J: true } } }",
       'lab.yaml:4:13 Unknown key "fold" (known here: rows, systems, because)',
+    ],
+    [
+      'an addition to what is not there',
+      'extends: oru-r01\nresources: { observation: { set: { notes: { append: [] } } } }',
+      'lab.yaml:3:36 There is no "notes" to add to (did you mean "note"?)',
+    ],
+    [
+      'an addition that is no list',
+      'extends: oru-r01\nresources: { observation: { set: { code: { append: { coding: { code: K } } } } } }',
+      'lab.yaml:3:70 append: takes a list of rules, or elements that are lists (coding: [ … ])',
     ],
     ['no map of resources', 'extends: oru-r01\nresources: [observation]', 'lab.yaml:3:12 Expected a map (key: value)'],
   ])('%s: told in its own file', (_, text, problem) => {

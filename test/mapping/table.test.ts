@@ -86,3 +86,29 @@ rows:
     ]);
   });
 });
+
+describe('a row that is known and has no value', () => {
+  const { table, problems } = compile(
+    "rows: { L: { A: { gives: nothing, because: local }, B: { gives: keep } }, LN: { '1-1': x } }\n",
+  );
+  const find = (...keys: [code: string, system: string][]) =>
+    table.find(keys.map(([code, system]) => ({ code, system })))?.value;
+
+  it('is no miss', () => {
+    expect(problems).toEqual([]);
+    expect(find(['A', 'L'])).toBeNull();
+    expect(find(['B', 'L'])).toBe('B');
+    expect(find(['C', 'L'])).toBeUndefined();
+  });
+
+  it('stands behind a row with a value, of the same field', () => {
+    expect(find(['A', 'L'], ['1-1', 'LN'])).toBe('x');
+  });
+
+  it('says one of two words', () => {
+    expect(compile('rows: { L: { A: { gives: nothin } } }\n').problems).toEqual([
+      't.yaml:2:26 "nothin" is not one of nothing, keep (did you mean "nothing"?)',
+    ]);
+    expect(compile('rows: { L: { A: { give: nothing } } }\n').problems[0]).toContain('Unknown key "give"');
+  });
+});

@@ -67,8 +67,8 @@ function readCoding(code: string, display: string, system: string, version: stri
 /** The URI of a coding system named as in table 0396, by OID or by URI; null = local or unknown. */
 export function systemUri(name: string, systems: Table | null): string | null {
   if (name === '') return null;
-  const known = systems?.find([{ code: name, system: '' }])?.value;
-  if (typeof known === 'string') return known;
+  const row = systems?.find([{ code: name, system: '' }]) ?? null;
+  if (row !== null && (typeof row.value === 'string' || row.value === null)) return row.value;
   if (/^(?:https?:\/\/|urn:)\S+$/.test(name)) return name;
   if (/^[0-2](?:\.(?:0|[1-9]\d*))+$/.test(name)) return `urn:oid:${name}`;
   const table = /^HL7(\d{4})$/i.exec(name)?.[1] ?? /^(\d{4})$/.exec(name)?.[1];
