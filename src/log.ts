@@ -4,6 +4,11 @@ import type { Log, LogFields } from './contracts/log.ts';
 
 type Level = keyof Log;
 
+/** A log whose least level can be set while it is used. */
+export interface LeveledLog extends Log {
+  setLevel(level: Level): void;
+}
+
 /** Where lines go; a stream of the process, or a test's own. */
 export interface LogDestination {
   write(line: string): void;
@@ -55,26 +60,33 @@ const DIM = '\x1b[2m';
 const RESET = '\x1b[0m';
 
 /** A log that writes one line an event: JSON for machines, or short lines for people. */
-export function createLog(options: LogOptions): Log {
+export function createLog(options: LogOptions): LeveledLog {
   return options.pretty ? createPrettyLog(options) : createJsonLog(options);
 }
 
-function createJsonLog({ level, destination }: LogOptions): Log {
+function createJsonLog({ level, destination }: LogOptions): LeveledLog {
   const settings = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'event' };
   const logger = pino({ ...settings, formatters: { level: (label) => ({ level: label }) } }, destination);
   const write = (at: Level) => (event: string, fields?: LogFields) => logger[at](onlyKnown(fields), event);
-  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  const setLevel = (next: Level) => {
+    logger.level = next;
+  };
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error'), setLevel };
 }
 
-function createPrettyLog({ level, colours, destination, clock }: LogOptions): Log {
+function createPrettyLog({ level, colours, destination, clock }: LogOptions): LeveledLog {
+  let least = level;
   const paint = (colour: string, text: string) => (colours ? `${colour}${text}${RESET}` : text);
   const write = (at: Level) => (event: string, fields?: LogFields) => {
-    if (LEVELS.indexOf(at) < LEVELS.indexOf(level)) return;
+    if (LEVELS.indexOf(at) < LEVELS.indexOf(least)) return;
     const time = new Date(clock.now()).toISOString().slice(11, 23);
     const rest = Object.entries(onlyKnown(fields)).map(([name, value]) => `${paint(DIM, `${name}=`)}${quoted(value)}`);
     destination.write(`${[paint(DIM, time), paint(COLOURS[at], at.padEnd(5)), event, ...rest].join(' ')}\n`);
   };
-  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  const setLevel = (next: Level) => {
+    least = next;
+  };
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error'), setLevel };
 }
 
 function onlyKnown(fields: LogFields = {}): Record<string, string | number> {

@@ -1,7 +1,5 @@
 import { dirname, relative, resolve } from 'node:path';
-import { watch } from 'chokidar';
 import type { ConfigProblem, Configuration } from './config/configuration.ts';
-import type { Clock } from './contracts/clock.ts';
 import type { Log } from './contracts/log.ts';
 import type { Parties } from './contracts/party.ts';
 import type { Engine } from './engine/engine.ts';
@@ -14,9 +12,6 @@ import type { ExplainingMapper } from './mapping/mapper.ts';
 import type { Problem } from './mapping/problem.ts';
 import { runAllCases } from './mapping/run-all-cases.ts';
 import { type SourceFile, YamlNode } from './mapping/yaml-node.ts';
-
-/** An editor writes a file in several steps; the folder has to be quiet this long before it is read. */
-const QUIET_MS = 300;
 
 export interface LoadedMappings {
   /** null where there are problems. */
@@ -130,41 +125,23 @@ export function failCases(files: readonly SourceFile[], setup: CompileSetup, fro
   }));
 }
 
-/** Puts new mappings in force when their files change, and leaves the old ones where the new have mistakes. */
-export async function watchMappings(parts: {
-  readonly folders: readonly string[];
+/** Puts new mappings in force, and leaves the old ones where the new have mistakes. */
+export function reloadMappings(parts: {
   readonly load: LoadMappings;
   readonly engine: Pick<Engine, 'useMapper' | 'noteMappingProblem' | 'mappingVersion' | 'mappingProblem'>;
-  readonly clock: Clock;
   readonly log: Log;
-}): Promise<{ stop(): Promise<void> }> {
-  const { folders, load, engine, clock, log } = parts;
-  const watcher = watch([...folders], { ignoreInitial: true });
-  let callOff = () => {};
-  const reload = () => {
-    const { mapper, problems } = load();
-    if (mapper !== null) {
-      if (mapper.version !== engine.mappingVersion() || engine.mappingProblem() !== null) engine.useMapper(mapper);
-      return;
-    }
-    const [first] = problems;
-    const text = first === undefined ? 'unknown' : first.text;
-    const where = first?.line == null ? {} : { where: `${first.file}:${first.line}:${first.column ?? 1}` };
-    log.error('mappings-refused', { count: problems.length, detail: text, ...where });
-    engine.noteMappingProblem(
-      problems.map((problem) => `${problem.file}:${problem.line ?? 1} ${problem.text}`).join('\n'),
-    );
-  };
-  watcher.on('all', () => {
-    callOff();
-    callOff = clock.wakeAt(clock.now() + QUIET_MS, reload);
-  });
-  watcher.on('error', () => log.error('mappings-not-watched', { count: folders.length }));
-  await new Promise<void>((ready) => watcher.once('ready', ready));
-  return {
-    async stop() {
-      callOff();
-      await watcher.close();
-    },
-  };
+}): void {
+  const { load, engine, log } = parts;
+  const { mapper, problems } = load();
+  if (mapper !== null) {
+    if (mapper.version !== engine.mappingVersion() || engine.mappingProblem() !== null) engine.useMapper(mapper);
+    return;
+  }
+  const [first] = problems;
+  const text = first === undefined ? 'unknown' : first.text;
+  const where = first?.line == null ? {} : { where: `${first.file}:${first.line}:${first.column ?? 1}` };
+  log.error('mappings-refused', { count: problems.length, detail: text, ...where });
+  engine.noteMappingProblem(
+    problems.map((problem) => `${problem.file}:${problem.line ?? 1} ${problem.text}`).join('\n'),
+  );
 }

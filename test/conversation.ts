@@ -14,7 +14,7 @@ import { type Channel, ENGINE_SETTINGS } from '../src/engine/settings.ts';
 import { createSettlements } from '../src/engine/settlements.ts';
 import { BatchSplitter } from '../src/hl7/batch.ts';
 import { openSqliteJournal } from '../src/journal/sqlite.ts';
-import { assemble } from '../src/main.ts';
+import { assemble } from '../src/assembly.ts';
 import type { Conversation, ConversationInput } from '../src/simulators/conversation.ts';
 import { createManualClock, createRecordedLog } from './engine/kit.ts';
 
@@ -145,7 +145,7 @@ export async function openChannel(name: string, setup: ConversationSetup): Promi
     settlements: createSettlements({ journal, clock, log }),
     // Nothing is owed for later where there is no connection.
     owedAcks: { add() {}, waive() {} },
-    storeFirstBytes: ENGINE_SETTINGS.storeFirstBytes,
+    storeFirstBytes: () => ENGINE_SETTINGS.storeFirstBytes,
     isTaking: () => true,
     reserve: ENDLESS_DISK,
     onAdmitted: () => {},

@@ -46,7 +46,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   base45: ['simulators/', 'targets/health-certificate.ts'],
   'better-sqlite3': ['journal/'],
   cborg: ['simulators/', 'targets/health-certificate.ts'],
-  chokidar: ['sources/folder.ts', 'mappings.ts', 'cli/watch-files.ts'],
+  chokidar: ['sources/folder.ts', 'watch-quietly.ts', 'cli/watch-files.ts'],
   commander: ['cli/'],
   fastify: ['console/'],
   'fhir-kit-client': ['targets/', 'simulators/'],
@@ -76,7 +76,7 @@ const BUILT_INS: readonly { readonly modules: RegExp; readonly files: readonly s
       'config/secret.ts',
       'journal/database.ts',
       'journal/lock.ts',
-      'main.ts',
+      'assembly.ts',
       'mapping/load.ts',
       'simulators/',
       'sources/',
@@ -90,7 +90,7 @@ const BUILT_INS: readonly { readonly modules: RegExp; readonly files: readonly s
   },
   { modules: /^node:worker_threads$/, files: ['journal/', 'targets/qr-reader.ts', 'targets/qr-worker.ts'] },
   { modules: /^node:(child_process|cluster|vm|inspector|repl)$/, files: [] },
-  { modules: /^node:module$/, files: ['main.ts'] },
+  { modules: /^node:module$/, files: ['assembly.ts'] },
 ];
 
 /** What only named files may call, so that everything else can be tested by what is handed in. */
@@ -113,7 +113,7 @@ const CALLS: readonly { readonly what: RegExp; readonly name: string; readonly f
 ];
 
 /** Files that may import a module whose name is only known when they run. */
-const DYNAMIC = ['main.ts'];
+const DYNAMIC = ['assembly.ts'];
 
 /** The specifier of every import of a module, types included. */
 export function findImports(text: string): string[] {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { ConfigError, type ConfigProblem } from '../config/configuration.ts';
 import { faultText } from '../contracts/fault.ts';
-import { type Assembly, assemble, certificatePath } from '../main.ts';
+import { type Assembly, assemble, certificatePath } from '../assembly.ts';
 import { checkMappingFolders, type FailedCase, type MappingFinding } from '../mappings.ts';
 import { type ExitCode, nearPath, paint, showProblem, type Terminal } from './terminal.ts';
 

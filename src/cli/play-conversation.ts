@@ -109,7 +109,7 @@ async function takeIn(message: FileMessage, channel: BenchChannel, bench: Bench,
     settlements: { wait: async (id) => (await journal.readStandings([id]))[0] ?? 'overdue' },
     // Nothing is owed for later where there is no connection.
     owedAcks: { add() {}, waive() {} },
-    storeFirstBytes: ENGINE_SETTINGS.storeFirstBytes,
+    storeFirstBytes: () => ENGINE_SETTINGS.storeFirstBytes,
     isTaking: () => true,
     reserve: ENDLESS_DISK,
     onAdmitted: () => {},

@@ -3,7 +3,7 @@ import type { Log } from '../contracts/log.ts';
 import { mapMessage } from '../engine/intake.ts';
 import { openJournalReader } from '../journal/reader.ts';
 import { openSqliteJournal } from '../journal/sqlite.ts';
-import { type Assembly, assemble } from '../main.ts';
+import { type Assembly, assemble } from '../assembly.ts';
 import type { CodesOptions } from './codes.ts';
 import { isHeldByMapping, ReasonCount, readHeld, showReasons } from './held-messages.ts';
 import type { ExitCode, Terminal } from './terminal.ts';

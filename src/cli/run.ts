@@ -8,6 +8,7 @@ export async function run(options: { config: string }, terminal: Terminal): Prom
   const asked = terminal.untilAskedToEnd();
   const { env, logTo, colours } = terminal;
   const sluss = await startSluss(options.config, { env, logTo, colours });
+  terminal.onReloadAsked(() => void sluss.reload());
   const signal = await asked;
   // Whoever asks twice means it.
   const again = terminal.untilAskedToEnd().then(() => true);
@@ -27,6 +28,9 @@ export function addRun(program: Command, terminal: Terminal, finish: (code: Exit
 Takes messages in, sends what they give rise to, and logs to standard output.
 A configuration with mistakes is refused whole: every mistake is told with its
 line, the exit code is 2, and nothing is started.
+
+When the file or a mapping changes, or on SIGHUP, it is read again: what is the
+same goes on undisturbed, and what has a mistake is refused whole, in the log.
 
 Examples:
   sluss run                           with ./sluss.yaml

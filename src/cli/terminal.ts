@@ -22,6 +22,8 @@ export interface Terminal {
   readonly logTo: LogDestination;
   /** Resolves when the process is asked to end; the signal's name. */
   untilAskedToEnd(): Promise<string>;
+  /** Calls back each time the process is told to read its configuration again. */
+  onReloadAsked(call: () => void): void;
 }
 
 /** What a command ends with: 0 = as it should be, 1 = it went wrong, 2 = the configuration has mistakes. */
@@ -44,6 +46,10 @@ export function createTerminal(): Terminal {
       new Promise((resolve) => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
       }),
+    onReloadAsked(call) {
+      // Where somebody sits at it, a terminal that is closed means the end, as ever.
+      if (process.stdout.isTTY !== true) process.on('SIGHUP', call);
+    },
   };
 }
 

@@ -5,7 +5,7 @@ import { type ChannelConfiguration, ConfigError, type ConfigProblem } from '../c
 import type { Operation } from '../contracts/target.ts';
 import type { FindOperation } from '../engine/outcome.ts';
 import { type Channel, PART_LIMITS, type TargetPlace } from '../engine/settings.ts';
-import { type Installation, readInstallation } from '../main.ts';
+import { type Installation, readInstallation } from '../assembly.ts';
 import { compileMappings } from '../mapping/compile.ts';
 import { readMappingFiles } from '../mapping/load.ts';
 import type { ExplainingMapper } from '../mapping/mapper.ts';

@@ -38,7 +38,7 @@ export function createDiskReserve(parts: {
   let storedBytes = 0;
   let looking: Promise<void> | null = null;
   let hasFailed = false;
-  let hasEnded = false;
+  let hasEnded = true;
   let callOff = () => {};
 
   async function look() {
@@ -73,7 +73,10 @@ export function createDiskReserve(parts: {
   return {
     hasRoom: () => !isLow,
     freeBytes: () => free,
-    start: lookNow,
+    start() {
+      hasEnded = false;
+      return lookNow();
+    },
     noteStored(bytes) {
       storedBytes += bytes;
       if (reserveBytes > 0 && storedBytes > reserveBytes / 8 && looking === null && !hasEnded) void lookNow();

@@ -20,6 +20,10 @@ export interface Dispatcher {
   start(): void;
   /** Something may have come due. */
   wake(): void;
+  /** Does something at a moment when nothing is being claimed. */
+  change(action: () => void): Promise<void>;
+  /** Resolves when no attempt to this target is under way. */
+  drained(target: string): Promise<void>;
   /** Claims nothing more; resolves when the attempts under way have been recorded. */
   stop(): Promise<void>;
 }
@@ -33,15 +37,18 @@ export function createDispatcher(parts: {
   readonly log: Log;
 }): Dispatcher {
   const { journal, targets, gates, attempts, clock, log } = parts;
-  const underWay = new Set<Promise<void>>();
+  /** By target. */
+  const underWay = new Map<Promise<void>, string>();
   let running = false;
+  /** Changes that wait for the claims under way to end. */
+  let held = 0;
   let round: Promise<void> | null = null;
   let again = false;
   let callOffTimer = () => {};
 
   function wake() {
     again = true;
-    if (running) round ??= claimRounds().finally(endRound);
+    if (running && held === 0) round ??= claimRounds().finally(endRound);
   }
 
   function endRound() {
@@ -51,7 +58,7 @@ export function createDispatcher(parts: {
   }
 
   async function claimRounds() {
-    while (again && running) {
+    while (again && running && held === 0) {
       again = false;
       const askedAt = clock.now();
       gates.noticeRenewals(askedAt);
@@ -59,7 +66,7 @@ export function createDispatcher(parts: {
       try {
         const dueTimes: number[] = [];
         for (const slots of [open, ...probes.map((probe) => [probe])]) {
-          if (slots.length === 0 || !running) continue;
+          if (slots.length === 0 || !running || held > 0) continue;
           const claimed = await journal.claim(slots, askedAt);
           for (const delivery of claimed.deliveries) begin(delivery);
           if (claimed.expired.length > 0) log.warn('deliveries-expired', { count: claimed.expired.length });
@@ -93,7 +100,7 @@ export function createDispatcher(parts: {
       underWay.delete(attempt);
       wake();
     });
-    underWay.add(attempt);
+    underWay.set(attempt, delivery.target);
   }
 
   async function seeThrough(delivery: Delivery) {
@@ -114,11 +121,29 @@ export function createDispatcher(parts: {
       wake();
     },
     wake,
+    async change(action) {
+      held += 1;
+      // One that is held up by this ends, and begins no other.
+      while (round !== null) await round;
+      try {
+        action();
+      } finally {
+        held -= 1;
+        wake();
+      }
+    },
+    async drained(target) {
+      for (;;) {
+        const ends = [...underWay].filter(([, one]) => one === target).map(([end]) => end);
+        if (ends.length === 0) return;
+        await Promise.all(ends);
+      }
+    },
     async stop() {
       running = false;
       callOffTimer();
       await round;
-      while (underWay.size > 0) await Promise.all(underWay);
+      while (underWay.size > 0) await Promise.all(underWay.keys());
       callOffTimer();
     },
   };

@@ -49,7 +49,7 @@ export interface IntakeParts {
   readonly settlements: Pick<Settlements, 'wait'>;
   readonly owedAcks: Pick<OwedAcks, 'add' | 'waive'>;
   /** Larger messages are stored before they are mapped. */
-  readonly storeFirstBytes: number;
+  readonly storeFirstBytes: () => number;
   /** False once the engine has stopped: nothing is stored any more. */
   readonly isTaking: () => boolean;
   readonly reserve: Pick<DiskReserve, 'hasRoom' | 'noteStored'>;
@@ -85,7 +85,7 @@ export function createIntake(channel: IntakeChannel, parts: IntakeParts): Intake
   return async (inbound) => {
     const reading = readInbound(inbound, channel.limits, parts.clock.now());
     try {
-      const storeFirst = inbound.bytes.length > parts.storeFirstBytes;
+      const storeFirst = inbound.bytes.length > parts.storeFirstBytes();
       const stored = await turns.take(storeFirst, () => takeIn(reading, storeFirst, channel, parts));
       if (stored instanceof Fault) return answerUnstored(refuse([stored.record]), reading, channel, parts);
       return await answerStored(stored, reading, channel, parts);

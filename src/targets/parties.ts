@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Clock } from '../contracts/clock.ts';
 import { Fault } from '../contracts/fault.ts';
@@ -53,6 +54,8 @@ export interface PartiesHost {
 
 /** Parties that look after their certificate files. */
 export interface LiveParties extends Parties {
+  /** From now on there are these; one whose entry is the same keeps what it has. */
+  configure(config: Readonly<Record<string, PartyConfig>>): void;
   /**
    * Reads the certificate files again. A renewal that cannot be used is logged as an error, and the certificate in
    * force goes on serving while it is valid.
@@ -66,7 +69,7 @@ export interface LiveParties extends Parties {
 }
 
 interface Entry {
-  readonly party: Party;
+  party: Party;
   readonly config: PartyConfig['certificate'];
   /** What serves; null = nothing usable was ever read. */
   material: KeyMaterial | null;
@@ -86,10 +89,18 @@ interface Problem {
 /** Loads the parties of a configuration, by id; a certificate that cannot be used stops its party and no other. */
 export function createParties(config: Readonly<Record<string, PartyConfig>>, host: PartiesHost): LiveParties {
   const entries = new Map<string, Entry>();
-  for (const [id, one] of Object.entries(config)) {
-    const party: Party = { id, name: one.name, organisationNumber: one.organisationsnummer };
-    entries.set(id, { party, config: one.certificate, material: null, problem: null, judged: '', complaint: null });
-  }
+  const configure = (next: Readonly<Record<string, PartyConfig>>) => {
+    for (const id of entries.keys()) if (!Object.hasOwn(next, id)) entries.delete(id);
+    for (const [id, one] of Object.entries(next)) {
+      const party: Party = { id, name: one.name, organisationNumber: one.organisationsnummer };
+      const known = entries.get(id);
+      const isSame =
+        known?.party.organisationNumber === party.organisationNumber && isDeepStrictEqual(known.config, one.certificate);
+      if (isSame) known.party = party;
+      else entries.set(id, { party, config: one.certificate, material: null, problem: null, judged: '', complaint: null });
+    }
+  };
+  configure(config);
   const refresh = () => {
     for (const entry of entries.values()) refreshEntry(entry, host);
   };
@@ -111,6 +122,10 @@ export function createParties(config: Readonly<Record<string, PartyConfig>>, hos
       return entry.material.credentials;
     },
     certificate: (id) => entries.get(id)?.material?.leaf ?? null,
+    configure(next) {
+      configure(next);
+      refresh();
+    },
     refresh,
     start(everyMs) {
       callOff?.();

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mapMessage } from '../../src/engine/intake.ts';
 import { openSqliteJournal } from '../../src/journal/sqlite.ts';
-import { assemble } from '../../src/main.ts';
+import { assemble } from '../../src/assembly.ts';
 import { createManualClock, createRecordedLog } from '../engine/kit.ts';
 import { runCommand } from './kit.ts';
 

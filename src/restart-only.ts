@@ -1,0 +1,18 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ConfigProblem, Configuration } from './config/configuration.ts';
+
+/**
+ * What a running Sluss cannot take over from a changed configuration, each at its line in the new one; empty = all of it.
+ * Everything else can: parties, targets, channels with their listeners, mappings, limits, the level of the log.
+ */
+export function findRestartOnly(inForce: Configuration<unknown>, next: Configuration<unknown>): ConfigProblem[] {
+  const compared: [path: readonly string[], before: unknown, after: unknown][] = [
+    [['journal'], [inForce.journal, inForce.journalLimits], [next.journal, next.journalLimits]],
+    [['secret'], [...inForce.secret], [...next.secret]],
+    [['console'], inForce.console, next.console],
+    [['log', 'pretty'], inForce.log.pretty, next.log.pretty],
+  ];
+  return compared
+    .filter(([, before, after]) => !isDeepStrictEqual(before, after))
+    .map(([path]) => next.problemAt(path, `“${path.join('.')}” takes effect at a restart only.`));
+}
