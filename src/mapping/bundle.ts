@@ -1,6 +1,7 @@
 import { deriveKey } from '../fhir/identifier.ts';
 import { findGroups, type Group, isGroupName, mayHold } from '../hl7/group.ts';
 import { type Cell, PathError, parsePath, type Path, selectSegments } from '../hl7/path.ts';
+import { layerEntry } from './entry.ts';
 import { keepProblem } from './problem.ts';
 import { compilePart, compileRule, compileSet } from './rule.ts';
 import { Found, foundText, type References, type Scope, scopeAtCell, scopeAtGroup } from './scope.ts';
@@ -55,7 +56,7 @@ export function compileBundle(
   secret: Uint8Array,
 ): Evaluate {
   const makeHead = head === null ? null : compileSet(head, around);
-  const specs = node.items().flatMap((item) => keepProblem(around.problems, () => [compileEntry(item, around)], []));
+  const specs = node.items().flatMap((item) => keepProblem(around.problems, () => compileEntry(item, around), []));
   const byName = new Map(specs.map((spec) => [spec.name, spec]));
   return (scope) => {
     const run = new BundleRun(byName, secret);
@@ -91,29 +92,25 @@ export function writeBody(body: unknown): { readonly text: string; readonly last
   };
 }
 
-/** Names of the entries of a `bundle:`, as `ref` may use them. */
-export function entryNames(node: YamlNode): string[] {
-  return node.isList
-    ? node.items().flatMap((item) => (item.isMap ? [item.entries().get('entry')?.value.text() ?? ''] : []))
-    : [];
-}
-
-function compileEntry(node: YamlNode, around: Surroundings): EntrySpec {
-  const keys = node.keys(['entry', 'each', 'when', 'include', 'set', 'key', 'write', 'merge', 'volatile', 'because']);
+/** [] = an overlay leaves it out. */
+function compileEntry(node: YamlNode, around: Surroundings): EntrySpec[] {
+  const layered = layerEntry(node, around.entryChanges);
+  if (layered === null) return [];
+  const { keys } = layered;
   const [when, merge] = [keys.get('when'), keys.get('merge')];
   const key = keys.get('key') ?? node.fail('An entry needs key: what tells it from others of its kind');
-  const source = keys.has('set') ? 'set' : 'include';
-  return {
+  const spec: EntrySpec = {
     name: keys.get('entry')?.text() ?? node.fail('An entry needs its name (entry: …)'),
     each: compileEach(keys.get('each') ?? null),
     holds: when === undefined ? null : compileWhen(when, around.variables),
-    body: compileRule(node.only(source), around),
+    body: compileRule(layered.body, around),
     key: (key.isList ? key.items() : [key]).map((item) => compilePart(item, around)),
     write: keys.get('write')?.word(WRITES) ?? 'update',
     merges: merge === undefined ? null : compileWhen(merge, around.variables),
     isVolatile: keys.get('volatile')?.flag() ?? false,
     where: node.where,
   };
+  return [spec];
 }
 
 function compileEach(node: YamlNode | null): EntrySpec['each'] {

@@ -47,31 +47,31 @@ const schedule = object({
   because,
 });
 
-const entry = object(
-  {
-    entry: text('The entry’s name, for ref and refs.'),
-    each: text('A group or segment: one resource for each. reference: one for each cell that a ref names.', {
-      examples: [...GROUPS, 'NK1', 'reference'],
-    }),
-    when,
-    include: RULE.include as Schema,
-    set: RULE.set as Schema,
-    key: as('parts', 'What tells it from others of its kind; its id is derived from this.'),
-    write: oneOf(
-      {
-        update: 'PUT under our own derived id',
-        create: 'POST if nothing has its identifier; what is there stays as it is',
-        'conditional-update': 'PUT by its identifier',
-      },
-      'How it is written, so that sending it twice does no harm.',
-    ),
-    merge: text('Condition under which groups with equal keys speak of one resource.', { examples: ['valued(SPM-2)'] }),
-    volatile: flag('It differs from message to message though the results are the same.'),
-    because,
-  },
-  ['entry', 'key'],
-  { oneOf: [{ required: ['include'] }, { required: ['set'] }], description: 'A resource of the bundle.' },
-);
+const ENTRY: Record<string, Schema> = {
+  each: text('A group or segment: one resource for each. reference: one for each cell that a ref names.', {
+    examples: [...GROUPS, 'NK1', 'reference'],
+  }),
+  when,
+  include: RULE.include as Schema,
+  set: RULE.set as Schema,
+  key: as('parts', 'What tells it from others of its kind; its id is derived from this.'),
+  write: oneOf(
+    {
+      update: 'PUT under our own derived id',
+      create: 'POST if nothing has its identifier; what is there stays as it is',
+      'conditional-update': 'PUT by its identifier',
+    },
+    'How it is written, so that sending it twice does no harm.',
+  ),
+  merge: text('Condition under which groups with equal keys speak of one resource.', { examples: ['valued(SPM-2)'] }),
+  volatile: flag('It differs from message to message though the results are the same.'),
+  because,
+};
+
+const entry = object({ entry: text('The entry’s name, for ref and refs.'), ...ENTRY }, ['entry', 'key'], {
+  oneOf: [{ required: ['include'] }, { required: ['set'] }],
+  description: 'A resource of the bundle.',
+});
 
 const DELIVERY: Record<string, Schema> = {
   to: text('Target and operation, as sluss.yaml has them.', {
@@ -229,6 +229,10 @@ const mapping = object(
         because,
       }),
       'What this mapping sets otherwise in resources it includes.',
+    ),
+    entries: mapOf(
+      { anyOf: [object(ENTRY), { type: 'null', description: 'Leaves the entry out.' }] },
+      'What this mapping says otherwise of entries of the bundle, by their names; null leaves one out.',
     ),
     tables: mapOf(
       object({ rows: rows({ anyOf: [{ type: 'null', description: 'Takes the row away.' }, cell] }), systems, because }),

@@ -1,3 +1,4 @@
+import { type EntryChanges, layerEntry } from './entry.ts';
 import { knownShape, type Expected } from './lint-type.ts';
 import { lintCondition } from './lint-condition.ts';
 import { ANYTHING, type LintEntry, type LintScope, type LintVariable, type Made } from './lint-scope.ts';
@@ -27,6 +28,7 @@ export function lintMapping(root: YamlNode, overrides: readonly YamlNode[], arou
     ...around,
     tables: layered.tables,
     overrides: layered.overrides,
+    entryChanges: layered.entryChanges,
     variables: new Map(),
     entries: readEntries(layered, around),
     asked: { variables: new Set(), entries: new Set(), resources: new Set() },
@@ -160,17 +162,19 @@ function lintDelivery(node: YamlNode, reasons: ReadonlyMap<string, YamlNode>, sc
     lintSet(head, elements, scope, null);
   }
   for (const entry of get('bundle')?.items() ?? [])
-    if (!(readEntry(entry, scope)?.isForReference ?? false)) quietly(() => lintEntry(entry, scope));
+    if (!(readEntry(entry, scope.entryChanges, scope)?.isForReference ?? false)) quietly(() => lintEntry(entry, scope));
   lintDeliveries(get('then'), new Map(), scope);
 }
 
 function lintEntry(node: YamlNode, scope: LintScope): void {
-  const keys = node.entries();
-  const each = keys.get('each')?.value;
+  const layered = layerEntry(node, scope.entryChanges);
+  if (layered === null) return;
+  const { keys, body } = layered;
+  const each = keys.get('each');
   if (each !== undefined) lintEach(each, scope);
-  for (const condition of [keys.get('when')?.value, keys.get('merge')?.value])
+  for (const condition of [keys.get('when'), keys.get('merge')])
     if (condition !== undefined) lintCondition(condition, scope);
-  const key = keys.get('key')?.value;
+  const key = keys.get('key');
   if (key !== undefined) lintList(key, scope);
   const resource: Expected = {
     path: 'The entry',
@@ -180,7 +184,7 @@ function lintEntry(node: YamlNode, scope: LintScope): void {
     codes: null,
     targets: null,
   };
-  lintRule(node.only(keys.has('set') ? 'set' : 'include'), resource, scope);
+  lintRule(body, resource, scope);
 }
 
 function lintEach(node: YamlNode, scope: LintScope): void {
@@ -193,33 +197,36 @@ function lintEach(node: YamlNode, scope: LintScope): void {
   }
 }
 
-function readEntries({ keys }: Layered, around: Around): Map<string, LintEntry> {
+function readEntries({ keys, entryChanges }: Layered, around: Around): Map<string, LintEntry> {
   const entries = new Map<string, LintEntry>();
   quietly(() => {
     for (const delivery of keys.get('deliver')?.items() ?? [])
       for (const node of delivery.entries().get('bundle')?.value.items() ?? []) {
         const [name] = [node.entries().get('entry')?.value.text() ?? ''];
-        const entry = readEntry(node, around);
+        const entry = readEntry(node, entryChanges, around);
         if (entry !== null) entries.set(name, entry);
       }
   });
   return entries;
 }
 
-function readEntry(node: YamlNode, { parts }: Around): LintEntry | null {
+/** null = it cannot be read, or an overlay leaves it out. */
+function readEntry(node: YamlNode, changes: EntryChanges, { parts }: Around): LintEntry | null {
   return keepProblem(
     [],
     () => {
-      const keys = node.entries();
-      const include = keys.get('include')?.value.text();
+      const layered = layerEntry(node, changes);
+      if (layered === null) return null;
+      const made = layered.body.entries();
+      const include = made.get('include')?.value.text();
       const set =
-        keys.get('set')?.value ??
+        made.get('set')?.value ??
         (include === undefined ? undefined : parts.resources.get(include)?.entries().get('set')?.value);
       const type = set?.entries().get('resourceType')?.value;
       return {
         node,
         resourceType: type?.isScalar ? type.text() : null,
-        isForReference: keys.get('each')?.value.text() === 'reference',
+        isForReference: layered.keys.get('each')?.text() === 'reference',
       };
     },
     null,

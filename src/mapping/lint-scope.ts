@@ -1,5 +1,6 @@
 import type { Override } from './addition.ts';
 import type { Parts } from './compile.ts';
+import type { EntryChanges } from './entry.ts';
 import type { Finding, Findings } from './finding.ts';
 import type { Table } from './table.ts';
 import type { YamlNode } from './yaml-node.ts';
@@ -67,6 +68,7 @@ export interface LintScope {
   readonly parts: Parts;
   readonly tables: ReadonlyMap<string, Table>;
   readonly overrides: ReadonlyMap<string, ReadonlyMap<string, Override>>;
+  readonly entryChanges: EntryChanges;
   readonly variables: ReadonlyMap<string, LintVariable>;
   readonly entries: ReadonlyMap<string, LintEntry>;
   /** Names of this mapping that were used. */

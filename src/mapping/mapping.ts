@@ -6,10 +6,10 @@ import type { ResourceIssue } from '../fhir/resource-issue.ts';
 import { collectSegments, findGroups, type Group, isGroupName } from '../hl7/group.ts';
 import type { Header } from '../hl7/header.ts';
 import { locateSegment } from '../hl7/path.ts';
-import { entryNames, writeBody } from './bundle.ts';
+import { writeBody } from './bundle.ts';
 import { compileDeliveries, type Deliver } from './deliver.ts';
 import { compileNames } from './names.ts';
-import { layerMapping } from './overlay.ts';
+import { layerMapping, namesOfEntries } from './overlay.ts';
 import { keepProblem } from './problem.ts';
 import { resourceFaults } from './resource-faults.ts';
 import { compilePart } from './rule.ts';
@@ -88,6 +88,7 @@ export const MAPPING_KEYS = [
   'result',
   'deliver',
   'resources',
+  'entries',
   'tables',
   'tests',
 ] as const;
@@ -345,16 +346,6 @@ function readParts(parts: readonly Evaluate[], scope: Scope): string[] {
 
 function isResource(body: unknown): boolean {
   return typeof body === 'object' && body !== null && 'resourceType' in body;
-}
-
-function namesOfEntries(deliver: YamlNode | undefined): Set<string> {
-  const items = deliver?.isList ? deliver.items() : [];
-  return new Set(
-    items.flatMap((item) => {
-      const bundle = item.isMap ? item.entries().get('bundle')?.value : undefined;
-      return bundle === undefined ? [] : entryNames(bundle);
-    }),
-  );
 }
 
 /** The channel's zone goes before the file's. */

@@ -21,7 +21,7 @@ export interface Names {
 
 /** Makes the variables of `settings` and `let`: each is evaluated when somebody asks, once a result. */
 export function compileNames(
-  { settings, lets, overrides: elements, tables }: Omit<LayeredMapping<string>, 'keys'>,
+  { settings, lets, overrides: elements, entryChanges, tables }: Omit<LayeredMapping<string>, 'keys'>,
   setup: MappingSetup,
   entries: ReadonlySet<string>,
 ): Names {
@@ -32,6 +32,7 @@ export function compileNames(
     datatypes: setup.datatypes,
     entries,
     overrides: elements,
+    entryChanges,
     variables,
     problems: setup.problems,
     including: [],

@@ -1,5 +1,6 @@
 import { isAddition, type Override } from './addition.ts';
-import { keepProblem, suggest } from './problem.ts';
+import { addEntryChanges, type EntryChange, type EntryChanges } from './entry.ts';
+import { keepProblem, type Problem, suggest } from './problem.ts';
 import type { MappingSetup } from './setup.ts';
 import { compileTable, type Table } from './table.ts';
 import type { NamedNode, YamlNode } from './yaml-node.ts';
@@ -17,6 +18,8 @@ export interface LayeredMapping<Key extends string> {
   readonly lets: ReadonlyMap<string, NamedNode>;
   /** Elements it sets otherwise than the resource files, by resource and element; an empty value leaves one out, an addition adds to it. */
   readonly overrides: ReadonlyMap<string, ReadonlyMap<string, Override>>;
+  /** What it says otherwise of entries of the bundle, by name. */
+  readonly entryChanges: EntryChanges;
   readonly tables: ReadonlyMap<string, Table>;
 }
 
@@ -49,6 +52,7 @@ export function layerMapping<Key extends string>(
     settings: named('settings'),
     lets: named('let'),
     overrides: readOverrides(nodesOf('resources'), setup),
+    entryChanges: readEntryChanges(nodesOf('entries'), keys.get('deliver' as Key), problems),
     tables: layerTables(nodesOf('tables'), setup),
   };
 }
@@ -92,6 +96,31 @@ function readOverrides(nodes: readonly YamlNode[], setup: LayerSetup): Map<strin
     for (const [name, entry] of keepProblem(setup.problems, () => node.entries(), new Map<string, NamedNode>()))
       keepProblem(setup.problems, () => read(name, entry), undefined);
   return overrides;
+}
+
+function readEntryChanges(
+  nodes: readonly YamlNode[],
+  deliver: YamlNode | undefined,
+  problems: Problem[],
+): EntryChanges {
+  const changes = new Map<string, EntryChange>();
+  for (const node of nodes) keepProblem(problems, () => addEntryChanges(changes, node.entries()), undefined);
+  const known = changes.size === 0 ? new Set<string>() : namesOfEntries(deliver);
+  for (const [name, { keyNode }] of changes)
+    if (!known.has(name)) problems.push(keyNode.problem(`There is no entry "${name}"`, suggest(name, known)));
+  return changes;
+}
+
+/** Names of the entries of all bundles of a `deliver:`. */
+export function namesOfEntries(deliver: YamlNode | undefined): Set<string> {
+  const items = deliver?.isList ? deliver.items() : [];
+  return new Set(
+    items.flatMap((item) => {
+      const bundle = item.isMap ? item.entries().get('bundle')?.value : undefined;
+      const entries = bundle?.isList ? bundle.items() : [];
+      return entries.flatMap((entry) => (entry.isMap ? [entry.entries().get('entry')?.value.text() ?? ''] : []));
+    }),
+  );
 }
 
 /** The tables as this mapping sees them: with rows of its own where it has some. */

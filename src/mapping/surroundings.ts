@@ -1,4 +1,5 @@
 import type { Override } from './addition.ts';
+import type { EntryChanges } from './entry.ts';
 import type { Problem } from './problem.ts';
 import type { Found, Scope } from './scope.ts';
 import type { ReadVariable } from './source.ts';
@@ -23,6 +24,8 @@ export interface Surroundings {
   readonly entries: ReadonlySet<string>;
   /** Elements a mapping sets otherwise than the resource it extends, by resource and element. */
   readonly overrides: ReadonlyMap<string, ReadonlyMap<string, Override>>;
+  /** What an overlay says otherwise of entries of the bundle. */
+  readonly entryChanges: EntryChanges;
   readonly problems: Problem[];
   /** Names of the includes and datatypes being compiled, so that none includes itself. */
   readonly including: readonly string[];

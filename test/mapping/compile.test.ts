@@ -15,7 +15,7 @@ describe('a mapping file with a mistake', () => {
     [
       'an unknown key',
       { wholly: 'x' },
-      'm.yaml:9:1 Unknown key "wholly" (known here: mapping, extends, summary, because, match, zone, settings, each, let, party, ignore, skip, lane, result, deliver, resources, tables, tests)',
+      'm.yaml:9:1 Unknown key "wholly" (known here: mapping, extends, summary, because, match, zone, settings, each, let, party, ignore, skip, lane, result, deliver, resources, entries, tables, tests)',
     ],
     ['a misspelt key', { skpi: '[]' }, 'm.yaml:9:1 Unknown key "skpi" (did you mean "skip"?)'],
     [

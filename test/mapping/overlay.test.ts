@@ -203,6 +203,22 @@ resources: { observation: { set: { status: { value: final } } } }
     expect(observation).not.toHaveProperty('category');
   });
 
+  it('says otherwise of an entry of the bundle by its name, or leaves it out', () => {
+    const entries = (text: string) => `mapping: lab\nextends: oru-r01\nentries:\n${text}`;
+    const types = (text: string) => resourcesOf({ lab: entries(text) }).map(({ resourceType }) => resourceType);
+    expect(types('  message-header: null\n')).not.toContain('MessageHeader');
+    expect(types('  observation: { when: OBX-11 == "F" }\n')).not.toContain('Observation');
+    const ids = (text: string) => find(resourcesOf({ lab: entries(text) }), 'Observation')?.id;
+    expect(ids('  observation: { key: [OBX-3] }\n')).not.toBe(ids('  observation: { because: nothing }\n'));
+    const made = resourcesOf({ lab: entries('  patient: { set: { resourceType: Patient, active: true } }\n') });
+    expect(find(made, 'Patient')).toMatchObject({ active: true });
+    const region = `mapping: region\nextends: oru-r01\nentries: { observation: { when: OBX-11 == "F" }, report: null }\n`;
+    const lab = `mapping: lab\nextends: region\nentries: { observation: { when: OBX-11 == "Z" } }\n`;
+    const layered = resourcesOf({ region, lab }).map(({ resourceType }) => resourceType);
+    expect(layered).toContain('Observation');
+    expect(layered).not.toContain('DiagnosticReport');
+  });
+
   it('takes what the channel says over what it says itself', () => {
     const { channels } = compile({ lab: 'mapping: lab\nextends: oru-r01\nsettings: { own: { value: 1 } }\n' });
     expect(channels.get('c')?.mappings[0]?.settings).toEqual(['sender', 'messageHeader', 'provenance', 'own', 'party']);
@@ -247,6 +263,16 @@ describe('a mistake in an overlay', () => {
       'more than rows in a table',
       "extends: oru-r01\ntables:\n  yes-no: { fold: true, rows: { '*': { J: true } } }",
       'lab.yaml:4:13 Unknown key "fold" (known here: rows, systems, because)',
+    ],
+    [
+      'an entry that is not there',
+      'extends: oru-r01\nentries: { observatoin: null }',
+      'lab.yaml:3:12 There is no entry "observatoin" (did you mean "observation"?)',
+    ],
+    [
+      'an entry with a slip',
+      'extends: oru-r01\nentries: { observation: { whn: 1 } }',
+      'lab.yaml:3:27 Unknown key "whn" (did you mean "when"?)',
     ],
     [
       'an addition to what is not there',
