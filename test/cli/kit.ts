@@ -22,6 +22,7 @@ export function runCommand(
     colours: false,
     width: null,
     logTo: { write: (line) => out.push(line) },
+    onReloadAsked: () => {},
     untilAskedToEnd: () =>
       new Promise((resolve) => {
         ask = () => resolve('SIGTERM');
