@@ -147,7 +147,9 @@ export async function readInstallation(
 /** A channel of the configuration as the engine sees it. */
 export function toChannel(named: Configuration<PartyConfig>['channels'][number], source: Source): Channel {
   const { name, parties, charset, limits, acknowledge, answerWithinMs, ackDialect: dialect, returnTo } = named;
-  return { name, source, parties, charset, limits, acknowledge, answerWithinMs, dialect, returnTo };
+  const { quietAfterMs, zone } = named;
+  const listened = { quietAfterMs, zone };
+  return { name, source, parties, charset, limits, acknowledge, answerWithinMs, dialect, returnTo, ...listened };
 }
 
 /** Leads to the key of a party's certificate that names this file, or else to the certificate as a whole. */

@@ -1,12 +1,18 @@
+import { dirname, resolve } from 'node:path';
 import { assemble, type Surroundings } from './assembly.ts';
-import { ConfigError, problemText } from './config/configuration.ts';
+import { ConfigError, type Configuration, problemText } from './config/configuration.ts';
 import { createConsole } from './console/console.ts';
+import type { AlarmReceiver } from './contracts/alarm.ts';
+import type { Clock } from './contracts/clock.ts';
 import type { Journal } from './contracts/journal.ts';
+import type { Log } from './contracts/log.ts';
 import type { Status } from './contracts/status.ts';
 import { createEngine } from './engine/engine.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
 import { type Reloads, startReloads } from './reload.ts';
 import { startFailureText } from './start-failure.ts';
+import { createAlarmWebhook } from './targets/alarm-webhook.ts';
+import type { PartyConfig } from './targets/parties.ts';
 import { readVersion } from './version.ts';
 
 /** Certificates are looked at this often. */
@@ -60,6 +66,8 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
       random: around.random ?? Math.random,
       log,
       settings: configuration.engine,
+      upkeep: configuration.upkeep,
+      alarmReceiver: makeAlarmReceiver(configuration, around, { clock, log }),
       reserve,
     });
     // From here on the engine stops the targets, after what is under way to them.
@@ -96,4 +104,19 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
     await stop();
     throw error;
   }
+}
+
+/** Null where the configuration names none. */
+function makeAlarmReceiver(
+  { webhook, file }: Configuration<PartyConfig>,
+  { env }: Surroundings,
+  parts: { readonly clock: Clock; readonly log: Log },
+): AlarmReceiver | null {
+  if (webhook === null) return null;
+  return createAlarmWebhook(webhook, {
+    ...parts,
+    version: readVersion(),
+    readVariable: (name) => env[name] ?? null,
+    resolvePath: (path) => resolve(dirname(file), path),
+  });
 }

@@ -10,6 +10,8 @@ export function findRestartOnly(inForce: Configuration<unknown>, next: Configura
     [['journal'], [inForce.journal, inForce.journalLimits], [next.journal, next.journalLimits]],
     [['secret'], [...inForce.secret], [...next.secret]],
     [['console'], inForce.console, next.console],
+    [['alarms'], [inForce.upkeep.alarms, inForce.webhook], [next.upkeep.alarms, next.webhook]],
+    [['retention'], [inForce.upkeep.retention, inForce.upkeep.junk], [next.upkeep.retention, next.upkeep.junk]],
     [['log', 'pretty'], inForce.log.pretty, next.log.pretty],
   ];
   return compared

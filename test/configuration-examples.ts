@@ -24,6 +24,20 @@ engine:
   storeFirst: 2 MB
   grace: 30s
 `,
+  alarms: `
+alarms:
+  oldestWaiting: 30m
+  queue: { floor: 500 }
+  webhook:
+    url: https://duty.example.org/sluss
+    bearer: { file: ./data/duty-token }
+`,
+  retention: `
+retention:
+  delivered: 30d
+  refused: 30d
+  held: never                                   # a person decides
+`,
   parties: `
 parties:
   region-nord:

@@ -7,6 +7,7 @@ import type { Admitted, HistoryEvent, Journal } from '../src/contracts/journal.t
 import type { Mapper } from '../src/contracts/mapper.ts';
 import type { Ack, AckCode } from '../src/contracts/source.ts';
 import { ENDLESS_DISK } from '../src/engine/disk-reserve.ts';
+import { ENDLESS_JUNK } from '../src/engine/junk-quota.ts';
 import { createTally } from '../src/engine/counters.ts';
 import { createIntake } from '../src/engine/intake.ts';
 import type { FindOperation } from '../src/engine/outcome.ts';
@@ -148,6 +149,7 @@ export async function openChannel(name: string, setup: ConversationSetup): Promi
     storeFirstBytes: () => ENGINE_SETTINGS.storeFirstBytes,
     isTaking: () => true,
     reserve: ENDLESS_DISK,
+    junk: ENDLESS_JUNK,
     onAdmitted: () => {},
     onJournal: () => {},
     onLeftOver: () => {},

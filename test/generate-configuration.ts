@@ -46,7 +46,7 @@ export function configurationPage(): string {
 
   const sections = [
     section(2, 'The file', null, table(top)),
-    ...['journal', 'secret', 'console', 'log', 'engine'].map((key) =>
+    ...['journal', 'secret', 'console', 'log', 'engine', 'alarms', 'retention'].map((key) =>
       section(2, key, of(key), table(rowsOf(of(key), '')), key),
     ),
     section(2, 'parties', of('parties'), `\`parties.<id>\`:\n\n${table(rowsOf(one('parties'), ''))}`, 'parties'),

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import type { Journal } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import { ENDLESS_DISK } from '../engine/disk-reserve.ts';
+import { ENDLESS_JUNK } from '../engine/junk-quota.ts';
 import { createTally } from '../engine/counters.ts';
 import { createIntake } from '../engine/intake.ts';
 import { ENGINE_SETTINGS } from '../engine/settings.ts';
@@ -112,6 +113,7 @@ async function takeIn(message: FileMessage, channel: BenchChannel, bench: Bench,
     storeFirstBytes: () => ENGINE_SETTINGS.storeFirstBytes,
     isTaking: () => true,
     reserve: ENDLESS_DISK,
+    junk: ENDLESS_JUNK,
     onAdmitted: () => {},
     onJournal: () => {},
     onLeftOver: () => {},

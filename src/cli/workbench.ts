@@ -41,7 +41,7 @@ export interface BenchOptions {
 }
 
 /** A channel as far as mapping and answering go. */
-export type BenchChannel = Omit<Channel, 'source'>;
+export type BenchChannel = Omit<Channel, 'source' | 'quietAfterMs' | 'zone'>;
 
 /** Mappings that were compiled, ready to be asked what a message becomes. */
 export interface Bench {

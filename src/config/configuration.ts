@@ -6,6 +6,8 @@ import type { Document, LineCounter, Node } from 'yaml';
 import type { SourcePlugin, TargetPlugin } from '../contracts/plugin.ts';
 import type { AckDialect } from '../contracts/source.ts';
 
+import type { UpkeepConfiguration, WebhookConfiguration } from './upkeep.ts';
+
 export type AnyPlugin = SourcePlugin | TargetPlugin;
 
 /** What `sluss.yaml` says, checked and complete. Paths of the engine's own are absolute, times in ms. */
@@ -26,6 +28,9 @@ export interface Configuration<Party> {
   readonly console: { readonly host: string; readonly port: number } | null;
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly pretty: boolean };
   readonly engine: { readonly storeFirstBytes: number; readonly graceMs: number };
+  readonly upkeep: UpkeepConfiguration;
+  /** Where alarms are told; null = only in the log and the metrics. */
+  readonly webhook: WebhookConfiguration | null;
   /** By id; each as the schema of parties gave it out. */
   readonly parties: Readonly<Record<string, Party>>;
   readonly targets: readonly TargetConfiguration[];
@@ -70,6 +75,8 @@ export interface ChannelConfiguration {
   readonly ackDialect: AckDialect;
   /** The target that takes acknowledgements whose connection is gone; null = there is none. */
   readonly returnTo: string | null;
+  /** When its silence is an alarm; null = by its own rhythm. */
+  readonly quietAfterMs: number | 'never' | null;
   /** Where the channel names its mappings, for who finds something wrong with them. */
   readonly mappingsPlace: YamlPlace | null;
   /** The subtree under `with:` with its positions, for the mapping room to read; null = there is none. */

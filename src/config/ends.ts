@@ -49,7 +49,18 @@ export function readEnds(shape: Ends, yaml: YamlFile, plugins: readonly AnyPlugi
   for (const [name, value] of Object.entries(shape.channels)) {
     const found = check('source', value.source, ['channels', name, 'source'], ['kind']);
     if (found === null) continue;
-    const { mappings, parties, charset, zone, limits, acknowledge, ackDialect, answerWithin, return: returnTo } = value;
+    const {
+      mappings,
+      parties,
+      charset,
+      zone,
+      limits,
+      acknowledge,
+      ackDialect,
+      answerWithin,
+      return: returnTo,
+      quietAfter,
+    } = value;
     channels.push({
       name,
       source: { plugin: found.plugin as SourcePlugin, config: found.config },
@@ -62,6 +73,7 @@ export function readEnds(shape: Ends, yaml: YamlFile, plugins: readonly AnyPlugi
       answerWithinMs: answerWithin,
       ackDialect: dialectOf(ackDialect),
       returnTo: returnTo ?? null,
+      quietAfterMs: quietAfter === 'usual' ? null : quietAfter,
       mappingsPlace: yaml.place(['channels', name, 'mappings']),
       with: yaml.place(['channels', name, 'with']),
     });

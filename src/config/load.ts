@@ -8,6 +8,7 @@ import { issuesToProblems } from './issue.ts';
 import { checkPlugin } from './plugin-check.ts';
 import { configurationSchema, journalFile } from './schema.ts';
 import { codeOf, readSecret, type SecretReference, type SecretSources } from './secret.ts';
+import { readUpkeep, readWebhook } from './upkeep.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
 /** Environment variables by name. */
@@ -83,6 +84,8 @@ export async function loadConfiguration<Party extends z.ZodType>(
     console: shape.console ?? null,
     log: shape.log,
     engine: { storeFirstBytes: shape.engine.storeFirst, graceMs: shape.engine.grace },
+    upkeep: readUpkeep(shape.alarms, shape.retention),
+    webhook: readWebhook(shape.alarms),
     parties: shape.parties,
     targets: ends.targets,
     channels: ends.channels,

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { byteSize } from '../contracts/byte-size.ts';
-import { duration, durationOrZero } from '../contracts/duration.ts';
+import { duration, durationOr, durationOrZero } from '../contracts/duration.ts';
 import type { AckCode } from '../contracts/source.ts';
+import { alarms, retention } from './upkeep.ts';
 import { rate } from './rate.ts';
 
 /** Names stand in logs, metrics and URLs. */
@@ -120,6 +121,11 @@ export const channel = z.strictObject({
     })
     .prefault({})
     .describe('How answers are written where the senders understand the standard otherwise.'),
+  quietAfter: durationOr(
+    ['never', 'usual'],
+    'Silence after which an alarm is raised: usual = what is usual at that time of the week decides; never = none is.',
+    'usual',
+  ),
   with: z.unknown().optional().describe('What its mappings ask to be told; their own documentation says which keys.'),
 });
 
@@ -159,6 +165,8 @@ export function configurationSchema<Party extends z.ZodType>(party: Party) {
       })
       .prefault({})
       .describe('What holds for all channels and targets.'),
+    alarms: alarms.prefault({}).describe('What is told to people, and when.'),
+    retention: retention.prefault({}).describe('How long things are kept, and known.'),
     parties: z.record(name, party).describe('Care providers, each with its own client certificate.'),
     targets: z.record(name, target).describe('Where deliveries go.'),
     channels: z.record(name, channel).describe('Where messages come from, and what becomes of them.'),

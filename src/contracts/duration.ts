@@ -31,6 +31,26 @@ export function durationOrZero(describe: string, byDefault: string | 0) {
     .transform((value) => (value === 0 ? 0 : durationToMs(value)));
 }
 
+/** A length of time, or one of these words; `describe` says what they do. */
+export function durationOr<Word extends string>(
+  words: readonly [Word, ...Word[]],
+  describe: string,
+  byDefault: string,
+) {
+  const error = `must be ${words.join(', or ')}, or ${HINT}`;
+  return z
+    .union([z.enum(words), durationText(error)], { error })
+    .meta({ title: `duration or ${words.join(' or ')}`, examples: [...words, ...EXAMPLES], description: describe })
+    .default(byDefault as never)
+    .transform((value, context): number | Word => {
+      const word = words.find((one) => one === value);
+      if (word !== undefined) return word;
+      const lengthMs = durationToMs(value);
+      if (lengthMs === 0) context.addIssue('must be longer than nothing');
+      return lengthMs;
+    });
+}
+
 function durationText(error: string) {
   return z.string({ error }).regex(FORM, error);
 }

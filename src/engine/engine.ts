@@ -2,6 +2,7 @@
  * engine/ is the motor: intake, claims, attempts, retry, replies, start and stop. Sources, targets, store and mapping
  * are handed in as contracts; it must never know a concrete one, nor what a message says beyond its header.
  */
+import type { AlarmBell, AlarmReceiver } from '../contracts/alarm.ts';
 import type { Clock } from '../contracts/clock.ts';
 import type { Journal } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
@@ -12,11 +13,13 @@ import type { Intake } from '../contracts/source.ts';
 import type { Status } from '../contracts/status.ts';
 import { type ChangeoverParts, changeOver, type Ends, type NotOpened } from './changeover.ts';
 import { createTally } from './counters.ts';
+import { type Alarms, createAlarms } from './alarms.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { createFollowUps } from './follow-ups.ts';
 import { createGates } from './gates.ts';
 import { createGiveUp } from './give-up.ts';
 import { createIntake } from './intake.ts';
+import { createJunkQuota } from './junk-quota.ts';
 import { createLeftOvers } from './left-overs.ts';
 import { errorName } from './log-fields.ts';
 import type { DiskReserve } from './disk-reserve.ts';
@@ -24,10 +27,15 @@ import type { FindOperation } from './outcome.ts';
 import { createOperations } from './operations.ts';
 import { createOwedAcks } from './owed-acks.ts';
 import { createPauses } from './pauses.ts';
-import type { Channel, EngineSettings, TargetPlace } from './settings.ts';
+import type { Channel, EngineSettings, TargetPlace, UpkeepSettings } from './settings.ts';
 import { createSettlements } from './settlements.ts';
+import { createRetention } from './retention.ts';
+import { createRhythm } from './rhythm.ts';
+import { createWatch } from './watch.ts';
 
 export interface Engine extends Status {
+  /** For whoever finds that something is the case that a person should know of. */
+  readonly bell: AlarmBell;
   /** What a person may do with it. */
   readonly operations: Operations;
   /**
@@ -71,6 +79,9 @@ export interface EngineParts {
   readonly random: () => number;
   readonly log: Log;
   readonly settings: EngineSettings;
+  readonly upkeep: UpkeepSettings;
+  /** Where alarms are told beside the log and the metrics; null = nowhere. */
+  readonly alarmReceiver: AlarmReceiver | null;
   /** Its owner starts and stops it. */
   readonly reserve: DiskReserve;
 }
@@ -82,6 +93,19 @@ export function createEngine(parts: EngineParts): Engine {
   let settings = parts.settings;
   const targets = new Map(parts.targets.map((place) => [place.name, place]));
   const tally = createTally();
+  const { alarms: alarmSettings, retention: retentionSettings, junk: junkSettings } = parts.upkeep;
+  const { telling } = alarmSettings;
+  const alarms: Alarms = createAlarms({ journal, receiver: parts.alarmReceiver, clock, log, telling });
+  const junk = createJunkQuota(junkSettings, clock, alarms);
+  const rhythm = createRhythm({ journal, feeds: () => channels, settings: alarmSettings.quiet, clock, log });
+  const retention = createRetention({
+    journal,
+    settings: retentionSettings,
+    channelsWithoutReturn: () => channels.filter(({ returnTo }) => returnTo === null).map(({ name }) => name),
+    bell: alarms,
+    clock,
+    log,
+  });
   const grace = new AbortController();
   let mapper = parts.mapper;
   let mappingProblem: string | null = null;
@@ -137,8 +161,26 @@ export function createEngine(parts: EngineParts): Engine {
     },
   });
 
-  const takeFrom = (channel: Channel): Intake =>
-    createIntake(channel, {
+  const watch = createWatch({
+    status: {
+      problem: () => journalProblem,
+      disk: () => ({ hasRoom: reserve.hasRoom(), freeBytes: reserve.freeBytes() }),
+      mappingProblem: () => mappingProblem,
+      configurationProblem: () => configurationProblem,
+      overview: () => journal.readOverview(clock.now()),
+      parties: () => parties.list(),
+      pauses: pauses.list,
+    },
+    gates,
+    rhythm,
+    alarms,
+    settings: alarmSettings,
+    clock,
+    log,
+  });
+
+  const takeFrom = (channel: Channel): Intake => {
+    const intake = createIntake(channel, {
       journal,
       ...mapping,
       clock,
@@ -148,12 +190,18 @@ export function createEngine(parts: EngineParts): Engine {
       storeFirstBytes: () => settings.storeFirstBytes,
       isTaking: () => taking,
       reserve,
+      junk,
       onAdmitted: dispatcher.wake,
       onJournal: (problem) => {
         journalProblem = problem === null ? null : `the journal cannot be written (${problem})`;
       },
       onLeftOver: leftOvers.add,
     });
+    return (inbound) => {
+      rhythm.heard(channel.name);
+      return intake(inbound);
+    };
+  };
 
   const operations = createOperations({
     journal,
@@ -169,6 +217,7 @@ export function createEngine(parts: EngineParts): Engine {
 
   async function startAll() {
     await pauses.load();
+    await alarms.restore();
     await leftOvers.settleAll();
     await warnOfStrays();
     dispatcher.start();
@@ -176,6 +225,8 @@ export function createEngine(parts: EngineParts): Engine {
     taking = true;
     for (const channel of channels) await open(channel);
     ready = true;
+    watch.start();
+    retention.start();
     log.info('engine-started', { version: parts.version });
   }
 
@@ -205,6 +256,7 @@ export function createEngine(parts: EngineParts): Engine {
     // Whose deliveries have not ended is told to ask again: the sources wait for their answers.
     settlements.stop();
     await Promise.all(channels.map(close));
+    await Promise.all([watch.stop(), retention.stop()]);
     taking = false;
     leftOvers.stop();
     await owedAcks.stop();
@@ -215,6 +267,7 @@ export function createEngine(parts: EngineParts): Engine {
     // What a change had opened before it learned that all ends.
     await Promise.all(channels.map(close));
     await Promise.all([...targets.values()].map(stopTarget));
+    await alarms.stop();
     log.info('engine-stopped');
   }
 
@@ -281,7 +334,8 @@ export function createEngine(parts: EngineParts): Engine {
     sources: () => (ready ? channels.map(({ name, source }) => ({ channel: name, address: source.address })) : []),
     pauses: pauses.list,
     counters: () => tally,
-    alarms: () => [],
+    alarms: alarms.list,
+    bell: alarms,
   };
 }
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { FaultRecord } from '../contracts/fault.ts';
+import type { FaultCode, FaultRecord } from '../contracts/fault.ts';
 import type { Slot } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import { faultFields } from './log-fields.ts';
@@ -27,11 +27,25 @@ export interface Gates {
   /** Lets paused parties whose certificate was renewed be tried at once. True = one was. */
   noticeRenewals(now: number): boolean;
   isPaused(): boolean;
+  /** Gates that are closed, each reason for itself. */
+  closed(): readonly ClosedGate[];
+  /** True where no attempt has ended since the start: nothing is known of it. */
+  isUntried(target: string, party: string): boolean;
   /** From now on there are these targets and parties; a gate of the same target keeps its state. */
   arrange(targets: readonly TargetPlace[], parties: readonly string[]): void;
   /** Has room for nothing of a target until it is reopened. */
   shut(target: string): void;
   reopen(target: string): void;
+}
+
+export interface ClosedGate {
+  readonly target: string;
+  readonly party: string;
+  /** Set where only this operation is paused. */
+  readonly operation: string | null;
+  readonly reason: 'party' | 'operation' | 'breaker';
+  /** Code of the fault that closed it; null = not known. */
+  readonly fault: FaultCode | null;
 }
 
 export interface GateAttempt {
@@ -43,6 +57,7 @@ export interface GateAttempt {
 
 interface Closure {
   readonly reason: 'party' | 'operation' | 'breaker';
+  readonly fault: FaultCode | null;
   probeAt: number;
   /** Of the party's certificate when the gate closed; null = unusable then. */
   credentialsVersion: string | null;
@@ -59,6 +74,8 @@ interface Gate {
   readonly operations: Map<string, Closure>;
   /** Deliveries that failed since the last sign of life. */
   readonly failing: Set<number>;
+  /** An attempt has ended since the start. */
+  isTried: boolean;
 }
 
 export function createGates(parts: {
@@ -100,7 +117,12 @@ export function createGates(parts: {
       known.probeAt = probeAt;
       return;
     }
-    const closure: Closure = { reason, probeAt, credentialsVersion: credentialsVersion(gate.party) };
+    const closure: Closure = {
+      reason,
+      fault: why?.code ?? null,
+      probeAt,
+      credentialsVersion: credentialsVersion(gate.party),
+    };
     if (reason === 'breaker') gate.breaker = closure;
     else if (reason === 'party') gate.pause = closure;
     else gate.operations.set(operation ?? '', closure);
@@ -137,6 +159,7 @@ export function createGates(parts: {
       const gate = gateOf(attempt.target, attempt.party);
       if (gate === undefined) return;
       gate.inFlight.delete(attempt.id);
+      gate.isTried = true;
       switch (standing) {
         case 'alive':
           gate.failing.clear();
@@ -194,6 +217,8 @@ export function createGates(parts: {
     reopen(target) {
       shut.delete(target);
     },
+    closed: () => [...gates.values()].flatMap(toClosed),
+    isUntried: (target, party) => gateOf(target, party)?.isTried === false,
     isPaused: () => [...gates.values()].some((gate) => gate.pause !== null || gate.operations.size > 0),
   };
 }
@@ -241,6 +266,7 @@ function follow(old: Gate | null, place: TargetPlace, party: string): Gate {
     breaker: null,
     operations: new Map(),
     failing: new Set(),
+    isTried: false,
   };
   if (old === null || old.place.target !== place.target) return fresh;
   const { pause, breaker, operations, failing } = old;
@@ -251,6 +277,20 @@ function closureOf(gate: Gate, reason: Closure['reason'], operation: string | nu
   if (reason === 'breaker') return gate.breaker;
   if (reason === 'party') return gate.pause;
   return gate.operations.get(operation ?? '') ?? null;
+}
+
+function toClosed(gate: Gate): ClosedGate[] {
+  const of = ({ reason, fault }: Closure, operation: string | null): ClosedGate => ({
+    target: gate.place.name,
+    party: gate.party,
+    operation,
+    reason,
+    fault,
+  });
+  return [
+    ...[gate.pause, gate.breaker].filter((closure) => closure !== null).map((closure) => of(closure, null)),
+    ...[...gate.operations].map(([operation, closure]) => of(closure, operation)),
+  ];
 }
 
 function closures(gate: Gate): Closure[] {

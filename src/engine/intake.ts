@@ -10,6 +10,7 @@ import { type AckMode, isWanted, readAckMode } from './ack-mode.ts';
 import { writeAnswer } from './answer.ts';
 import type { Tally } from './counters.ts';
 import type { DiskReserve } from './disk-reserve.ts';
+import type { JunkQuota } from './junk-quota.ts';
 import { errorName, faultFields } from './log-fields.ts';
 import {
   brokenOutcome,
@@ -53,6 +54,8 @@ export interface IntakeParts {
   /** False once the engine has stopped: nothing is stored any more. */
   readonly isTaking: () => boolean;
   readonly reserve: Pick<DiskReserve, 'hasRoom' | 'noteStored'>;
+  /** How much of what is no message is kept. */
+  readonly junk: JunkQuota;
   /** The message is in the journal; its deliveries may be due. */
   readonly onAdmitted: () => void;
   /** The journal could not be written; null = it could again. */
@@ -87,6 +90,7 @@ export function createIntake(channel: IntakeChannel, parts: IntakeParts): Intake
     try {
       const storeFirst = inbound.bytes.length > parts.storeFirstBytes();
       const stored = await turns.take(storeFirst, () => takeIn(reading, storeFirst, channel, parts));
+      if (stored === 'unkept') return answerUnkept(reading, channel, parts);
       if (stored instanceof Fault) return answerUnstored(refuse([stored.record]), reading, channel, parts);
       return await answerStored(stored, reading, channel, parts);
     } catch (error) {
@@ -104,8 +108,15 @@ async function takeIn(reading: Reading, storeFirst: boolean, channel: IntakeChan
     parts.tally.fault('disk-low');
     return new Fault('disk-low');
   }
+  const { origin } = reading.inbound;
+  if (isJunk(reading) && !parts.junk.mayKeep(origin)) {
+    parts.tally.leftUnkept(channel.name);
+    return 'unkept';
+  }
   parts.reserve.noteStored(reading.kept.length);
-  return await store(reading, storeFirst, channel, parts);
+  const stored = await store(reading, storeFirst, channel, parts);
+  if (isJunk(reading) && !(stored instanceof Fault)) parts.junk.kept(origin, reading.kept.length, stored.repeated);
+  return stored;
 }
 
 /** Null where nothing is to be answered now: an acknowledgement never is, and enhanced mode may ask for no answer. */
@@ -164,6 +175,17 @@ function answerUnstored(reply: Reply, reading: Reading, channel: IntakeChannel, 
   if (isSilent) return { code, bytes: new Uint8Array(0), messageId: null, isFinal: false };
   tally.answer(channel.name, code);
   return writeAnswer({ code, faults: reply.faults }, null, reading, isEnhanced, channel, clock);
+}
+
+/** The same answer as if it had been kept: there is nothing in it that anybody could have custody of. */
+function answerUnkept(reading: Reading, channel: IntakeChannel, parts: IntakeParts): Ack {
+  const faults = reading.fault === null ? [] : [reading.fault];
+  return { ...answerUnstored(refuse(faults), reading, channel, parts), isFinal: true };
+}
+
+/** Of what is no message, or no whole one, only the beginning is kept. Who would not hear of a refusal is not refused. */
+function isJunk({ fault, mode }: Reading): boolean {
+  return fault !== null && fault.code !== 'too-many' && isRefusalTold(mode);
 }
 
 /** One durable commit; two where the message is too large to be mapped before it is on disk. Never rejects. */

@@ -1,5 +1,8 @@
 import type { AckDialect, Source } from '../contracts/source.ts';
 import type { Target } from '../contracts/target.ts';
+import { JUNK_SETTINGS, type JunkSettings } from './junk-quota.ts';
+import { RETENTION_SETTINGS, type RetentionSettings } from './retention.ts';
+import { ALARM_SETTINGS, type AlarmSettings } from './watch.ts';
 import type { CharsetPolicy } from '../hl7/charset.ts';
 import type { PartLimits } from '../hl7/part-limits.ts';
 
@@ -20,6 +23,10 @@ export interface Channel {
   readonly dialect: AckDialect;
   /** Target that takes the application acknowledgements whose connection is gone; null = they stay owed. */
   readonly returnTo: string | null;
+  /** When its silence is an alarm: after so long, `never`, or null = by its own rhythm. */
+  readonly quietAfterMs: number | 'never' | null;
+  /** IANA name of its senders' zone; null = not known. */
+  readonly zone: string | null;
 }
 
 /**
@@ -84,6 +91,19 @@ export const TARGET_LIMITS: TargetLimits = {
   breakAfterDeliveries: 5,
   breakerProbeMs: 15_000,
   pauseProbeMs: 5 * 60_000,
+};
+
+/** What the engine does beside its work: it watches, and keeps its memory tidy. */
+export interface UpkeepSettings {
+  readonly alarms: AlarmSettings;
+  readonly retention: RetentionSettings;
+  readonly junk: JunkSettings;
+}
+
+export const UPKEEP_SETTINGS: UpkeepSettings = {
+  alarms: ALARM_SETTINGS,
+  retention: RETENTION_SETTINGS,
+  junk: JUNK_SETTINGS,
 };
 
 export interface EngineSettings {

@@ -533,7 +533,9 @@ describe('a connection that is gone before the application acknowledgement', () 
     connection.isOpen = false;
     await ends.end();
     await bench.log.seen('ack-unreachable');
-    expect((await bench.engine.overview()).owedAcks).toEqual([{ channel: 'lab', count: 1 }]);
+    expect((await bench.engine.overview()).owedAcks).toEqual([
+      { channel: 'lab', count: 1, oldestAt: bench.clock.now() },
+    ]);
     expect(await historyOf(1)).toContain('ack-owed');
     const next = new Connection();
     expect(saidBy(await next.send(wanting('AL', 'AL')))).toBe('CA M1');

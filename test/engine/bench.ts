@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { AlarmReceiver } from '../../src/contracts/alarm.ts';
 import { Fault, type FaultCode } from '../../src/contracts/fault.ts';
 import type { Journal } from '../../src/contracts/journal.ts';
 import type { Draft, Mapped, Mapper } from '../../src/contracts/mapper.ts';
@@ -15,6 +16,8 @@ import {
   PART_LIMITS,
   TARGET_LIMITS,
   type TargetLimits,
+  UPKEEP_SETTINGS,
+  type UpkeepSettings,
 } from '../../src/engine/settings.ts';
 import { openSqliteJournal } from '../../src/journal/sqlite.ts';
 import { createManualClock, createRecordedLog } from './kit.ts';
@@ -132,6 +135,8 @@ function createScriptedParties(ids: readonly string[]) {
 export interface BenchOptions {
   readonly limits?: Partial<TargetLimits>;
   readonly settings?: Partial<EngineSettings>;
+  readonly upkeep?: Partial<UpkeepSettings>;
+  readonly alarmReceiver?: AlarmReceiver;
   readonly inDoubt?: 'repeat' | 'hold';
   /** More of the channel. */
   readonly channel?: Partial<Channel>;
@@ -177,6 +182,8 @@ export async function setUpBench(options: BenchOptions = {}) {
       answerWithinMs: 30_000,
       dialect: STANDARD_DIALECT,
       returnTo: null,
+      quietAfterMs: null,
+      zone: null,
       ...options.channel,
     };
     const reserve = createDiskReserve({
@@ -200,6 +207,8 @@ export async function setUpBench(options: BenchOptions = {}) {
       random: () => 0,
       log,
       settings: { storeFirstBytes: 1_000_000, graceMs: 10_000, ...options.settings },
+      upkeep: { ...UPKEEP_SETTINGS, ...options.upkeep },
+      alarmReceiver: options.alarmReceiver ?? null,
       reserve,
     });
     return { engine, source, other, journal: real };
