@@ -6,9 +6,17 @@ import type { ExitCode, Terminal } from './terminal.ts';
 /** `sluss run`: the engine, until it is asked to end. */
 export async function run(options: { config: string }, terminal: Terminal): Promise<ExitCode> {
   const asked = terminal.untilAskedToEnd();
+  // From the very beginning: a SIGHUP that nobody listens to would end the process.
+  let reload: (() => void) | null = null;
+  let isReloadAsked = false;
+  terminal.onReloadAsked(() => {
+    isReloadAsked = true;
+    reload?.();
+  });
   const { env, logTo, colours } = terminal;
   const sluss = await startSluss(options.config, { env, logTo, colours });
-  terminal.onReloadAsked(() => void sluss.reload());
+  reload = () => void sluss.reload();
+  if (isReloadAsked) reload();
   const signal = await asked;
   // Whoever asks twice means it.
   const again = terminal.untilAskedToEnd().then(() => true);
@@ -40,7 +48,10 @@ Examples:
     .action(async (options: { config: string }) => {
       process.once('uncaughtException', (error) => fail(error));
       process.once('unhandledRejection', (error) => fail(error));
-      finish(await run(options, terminal));
+      const code = await run(options, terminal);
+      finish(code);
+      // Asked twice: whatever is still under way would keep the process alive.
+      if (code === 1) process.exit(code);
     });
 
   /** Never the text of an unforeseen error: it could quote a message. */
