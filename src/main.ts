@@ -2,12 +2,13 @@ import { dirname, resolve } from 'node:path';
 import { assemble, type Surroundings } from './assembly.ts';
 import { ConfigError, type Configuration, problemText } from './config/configuration.ts';
 import { createConsole } from './console/console.ts';
+import { createControlSocket } from './control-socket.ts';
 import type { AlarmReceiver } from './contracts/alarm.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { Journal } from './contracts/journal.ts';
 import type { Log } from './contracts/log.ts';
 import type { Status } from './contracts/status.ts';
-import { createEngine } from './engine/engine.ts';
+import { createEngine, type Engine } from './engine/engine.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
 import { type Reloads, startReloads } from './reload.ts';
 import { startFailureText } from './start-failure.ts';
@@ -31,6 +32,16 @@ export interface Sluss {
   readonly reload: Reloads['reload'];
   /** Takes nothing new, lets what is under way end, closes everything. Safe to call twice. */
   stop(): Promise<void>;
+}
+
+/** @throws ConfigError where the journal's path leaves no room for a socket's */
+function makeControl(engine: Engine, configuration: Configuration<unknown>) {
+  try {
+    return createControlSocket(engine, configuration.journal);
+  } catch (error) {
+    const text = `“journal”: ${error instanceof Error ? error.message : String(error)}.`;
+    throw new ConfigError([configuration.problemAt(['journal'], text)]);
+  }
 }
 
 /**
@@ -81,11 +92,14 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
       })) ?? null;
     if (page !== null) undo.push(() => page.stop());
     if (address !== null) log.info('console-open', { address });
+    const control = makeControl(engine, configuration);
     undo.push(() => engine.stop());
     await engine.start();
     parties.start(CERTIFICATES_EVERY_MS);
     const reloads = await startReloads({ file, around, assembly, mapper, engine });
     undo.push(() => reloads.stop());
+    await control.start();
+    undo.push(() => control.stop());
     let stopped: Promise<void> | null = null;
     return {
       status: engine,

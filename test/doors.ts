@@ -73,7 +73,9 @@ const BUILT_INS: readonly { readonly modules: RegExp; readonly files: readonly s
     files: [
       'cli/',
       'config/load.ts',
+      'control-socket.ts',
       'config/secret.ts',
+      'journal/backup.ts',
       'journal/database.ts',
       'journal/lock.ts',
       'assembly.ts',
@@ -86,7 +88,7 @@ const BUILT_INS: readonly { readonly modules: RegExp; readonly files: readonly s
   },
   {
     modules: /^node:(net|tls|http|https|http2|dns|dgram)(\/promises)?$/,
-    files: ['sources/', 'targets/', 'simulators/', 'cli/send.ts'],
+    files: ['sources/', 'targets/', 'simulators/', 'cli/send.ts', 'cli/control-line.ts'],
   },
   { modules: /^node:worker_threads$/, files: ['journal/', 'targets/qr-reader.ts', 'targets/qr-worker.ts'] },
   { modules: /^node:(child_process|cluster|vm|inspector|repl)$/, files: [] },

@@ -180,7 +180,8 @@ function compareStored(
   workbench: Workbench,
   tally: Tally,
 ): void {
-  const stored = reader.readDeliveries(message.id);
+  // Those made from the message itself, not from a receiver's answer.
+  const stored = reader.readDeliveries(message.id).filter(({ follows }) => follows === null);
   const wasDropped = reader.readHistory(message.id).some(({ event }) => event === 'linked');
   const left = now.deliveries.filter(({ isSent }) => isSent);
   for (const old of stored) {

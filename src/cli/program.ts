@@ -11,6 +11,15 @@ import { addParty } from './party.ts';
 import { addRun } from './run.ts';
 import { addSend } from './send.ts';
 import { addSimulate } from './simulate.ts';
+import { addBackup } from './backup.ts';
+import { addCancel } from './cancel.ts';
+import { addList } from './list.ts';
+import { addPause } from './pause.ts';
+import { addPauses } from './pauses.ts';
+import { addRelease } from './release.ts';
+import { addReplay } from './replay.ts';
+import { addResume } from './resume.ts';
+import { addShow } from './show.ts';
 import { createTerminal, type ExitCode, paint, showProblem, type Terminal } from './terminal.ts';
 import { addTest } from './test.ts';
 
@@ -46,6 +55,15 @@ export async function runProgram(argv: readonly string[], terminal: Terminal = c
     addParty,
     addSend,
     addSimulate,
+    addList,
+    addShow,
+    addReplay,
+    addRelease,
+    addCancel,
+    addPause,
+    addResume,
+    addPauses,
+    addBackup,
   ])
     add(program, terminal, finish);
   try {

@@ -1,4 +1,5 @@
-import type { HistoryEvent, StoredDelivery, StoredMessage } from '../contracts/journal.ts';
+import type { HistoryEvent, StoredAct, StoredDelivery, StoredMessage } from '../contracts/journal.ts';
+import type { FoundMessages, MessageQuery, PageRequest, Pause } from '../contracts/operations.ts';
 import { openReader } from './database.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { makeReads } from './reads.ts';
@@ -9,9 +10,13 @@ export interface JournalReader {
   listLast(beforeId: number, limit: number): StoredMessage[];
   /** Messages that are held, oldest first, with ids above `afterId`. */
   listHeld(afterId: number, limit: number): StoredMessage[];
-  /** Those made from the message itself, not from a receiver's answer. */
+  findMessages(query: MessageQuery, page: PageRequest): FoundMessages;
+  readMessage(messageId: number): StoredMessage | null;
   readDeliveries(messageId: number): StoredDelivery[];
   readHistory(messageId: number): HistoryEvent[];
+  listPauses(): Pause[];
+  /** What was paused and resumed, newest first. */
+  listActs(limit: number): StoredAct[];
   close(): void;
 }
 
@@ -30,17 +35,7 @@ export function openJournalReader(path: string): JournalReader {
       throw new Error(`the journal ${path} was written by ${who}`);
     }
     const reads = makeReads(db) as unknown as Omit<JournalReader, 'close'>;
-    const followUps = db
-      .prepare<[number], number>('select id from deliveries where message_id = +? and follows is not null')
-      .pluck();
-    return {
-      ...reads,
-      readDeliveries(messageId) {
-        const following = new Set(followUps.all(messageId));
-        return reads.readDeliveries(messageId).filter(({ id }) => !following.has(id));
-      },
-      close: () => void db.close(),
-    };
+    return { ...reads, close: () => void db.close() };
   } catch (error) {
     db.close();
     const code = (error as { code?: string }).code;

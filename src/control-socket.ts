@@ -1,0 +1,21 @@
+import { lstatSync, rmSync } from 'node:fs';
+import { type Control, createControl } from './console/control.ts';
+import type { Engine } from './engine/engine.ts';
+
+/** Where the engine that has a journal can be spoken to. */
+export function controlPath(journal: string): string {
+  return `${journal}.sock`;
+}
+
+/** The control socket beside a journal whose lock this process holds. @throws Error where its path is too long */
+export function createControlSocket(engine: Engine, journal: string): Control {
+  const path = controlPath(journal);
+  const makeWay = () => {
+    const there = lstatSync(path, { throwIfNoEntry: false });
+    if (there === undefined) return;
+    if (!there.isSocket()) throw new Error(`${path} is in the way: it is no socket`);
+    // Of an engine that died: a live one would hold the journal.
+    rmSync(path);
+  };
+  return createControl({ path, makeWay, operations: engine.operations, status: engine });
+}
