@@ -9,17 +9,7 @@ export function configurationText(
   survey: Survey,
   { name, sample, mappings }: { name: string; sample: string; mappings: string },
 ): string {
-  const { header, organisationNumber } = survey;
-  const number =
-    organisationNumber === null
-      ? [
-          '    # ? Organisationsnummer of the care provider, as in its client certificate. This one is a placeholder.',
-          `    organisationsnummer: ${PLACEHOLDER_NUMBER}`,
-        ]
-      : [
-          `    # MSH says ${organisationNumber}. ? Is it the care provider on whose behalf results are sent?`,
-          `    organisationsnummer: ${organisationNumber.replace(/^(?:16)?(\d{6})-?(\d{4})$/, '$1-$2')}`,
-        ];
+  const { header } = survey;
   return lines(
     `# Begun by sluss init from ${comment(basename(sample))} (${header.messageCode}^${header.triggerEvent} ${comment(header.version)}).`,
     '# What the sample does not say is a question: "# ?".',
@@ -32,14 +22,7 @@ export function configurationText(
     '  port: 9464',
     '',
     'parties:',
-    `  ${name}:`,
-    '    # ? Name of the care provider as it shall print.',
-    `    name: ${scalar(survey.sender || name)}`,
-    ...number,
-    '    # ? Client certificate towards the receiver, PEM; sluss check says what is wrong with it.',
-    '    certificate:',
-    `      cert: pki/${name}.crt`,
-    `      key: pki/${name}.key`,
+    ...partyLines(survey, name),
     '',
     'targets:',
     '  fhir:',
@@ -50,13 +33,51 @@ export function configurationText(
     '    auth: mtls',
     '',
     'channels:',
+    ...channelLines(survey, name, FIRST_PORT),
+  );
+}
+
+/** Port of MLLP's registration; a second laboratory gets the next. */
+export const FIRST_PORT = 2575;
+
+/** What one more sender adds to a configuration that is there. */
+export function additionText(survey: Survey, name: string, port: number): string {
+  return lines('parties:', ...partyLines(survey, name), '', 'channels:', ...channelLines(survey, name, port));
+}
+
+function partyLines(survey: Survey, name: string): string[] {
+  const { organisationNumber } = survey;
+  const number =
+    organisationNumber === null
+      ? [
+          '    # ? Organisationsnummer of the care provider, as in its client certificate. This one is a placeholder.',
+          `    organisationsnummer: ${PLACEHOLDER_NUMBER}`,
+        ]
+      : [
+          `    # MSH says ${organisationNumber}. ? Is it the care provider on whose behalf results are sent?`,
+          `    organisationsnummer: ${organisationNumber.replace(/^(?:16)?(\d{6})-?(\d{4})$/, '$1-$2')}`,
+        ];
+  return [
+    `  ${name}:`,
+    '    # ? Name of the care provider as it shall print.',
+    `    name: ${scalar(survey.sender || name)}`,
+    ...number,
+    '    # ? Client certificate towards the receiver, PEM; sluss check says what is wrong with it.',
+    '    certificate:',
+    `      cert: pki/${name}.crt`,
+    `      key: pki/${name}.key`,
+  ];
+}
+
+function channelLines(survey: Survey, name: string, port: number): string[] {
+  return [
     `  ${name}:`,
     '    # ? Does it send over MLLP, to which address and port, with TLS? Or does it write files (kind: folder, path: …)?',
-    '    source: { kind: mllp, host: 127.0.0.1, port: 2575 }',
+    `    source: { kind: mllp, host: 127.0.0.1, port: ${port} }`,
     `    mappings: [${name}]`,
     `    parties: [${name}]`,
     ...charsetLines(survey),
-  );
+  ];
 }
 
 function charsetLines({ charset, looksLike }: Survey): string[] {
@@ -90,49 +111,56 @@ export function overlayText(
     'settings:',
     '  # Tells this sender’s numbers from another’s.',
     `  sender: { value: ${scalar(survey.sender || name)} }`,
-    ...systemLines(survey),
-    ...missLines(survey.misses),
+    ...tableLines(survey),
     ...warningLines(survey),
     ...unusedLines(survey),
   );
 }
 
-function zoneLines({ lacksOffsets }: Survey): string[] {
-  return lacksOffsets
-    ? ['# ? Times in the sample bear no offset. Is the sender’s clock that of Sweden?', 'zone: Europe/Stockholm']
-    : ['# Times bear their offset; this is for those that do not.', 'zone: Europe/Stockholm'];
+function zoneLines({ zone: { offsets, zone } }: Survey): string[] {
+  if (offsets.length === 0) {
+    return [
+      '# ? Times in the sample bear no offset, so nothing says in which zone the sender’s clock runs. Which is it?',
+      'zone: Europe/Stockholm',
+    ];
+  }
+  const said = offsets.join(', ');
+  return zone === null
+    ? [`# ? Times bear the offset ${said}. In which zone are those that bear none?`, 'zone: Europe/Stockholm']
+    : [`# ? Times bear the offset ${said}, as in this zone. Is it that of times without offset, too?`, `zone: ${zone}`];
 }
 
-function systemLines({ systems }: Survey): string[] {
-  if (systems.length === 0) return [];
-  return [
-    '',
-    '# ? Which coding systems are these? Until they have a URI their codes are sent without a system. Take away the #:',
-    '# tables:',
-    '#   coding-systems:',
-    '#     rows:',
-    "#       '*':",
-    ...systems.map(
-      ({ system, example, count }) =>
-        `#         ${scalar(system)}: http://… # ${times(count)}, for example ${comment(example)}`,
-    ),
-  ];
-}
-
-function missLines(misses: readonly MissedCode[]): string[] {
+/** One block, so that taking the # away gives one `tables:`. */
+function tableLines({ systems, misses }: Survey): string[] {
+  if (systems.length === 0 && misses.length === 0) return [];
   const tables = new Map<string, MissedCode[]>();
   for (const miss of misses) tables.set(miss.table, [...(tables.get(miss.table) ?? []), miss]);
-  return [...tables].flatMap(([table, rows]) => [
+  return [
     '',
-    `# ? What do these mean? The table ${table} has no row for them. Rows of this sender stand under tables: as well:`,
-    `#   ${table}:`,
-    '#     rows:',
-    "#       '*':",
-    ...rows.map(
-      ({ code, text, field, count }) =>
-        `#         ${scalar(code)}: … # ${field}, ${times(count)}${text === '' ? '' : `, ${comment(text)}`}`,
-    ),
-  ]);
+    '# ? What do these mean? The tables have no row for them. Fill in what stands for …, and take away "# " of those lines',
+    '#   and of the lines they stand under; leave out what the receiver does not need.',
+    '# tables:',
+    ...(systems.length === 0
+      ? []
+      : [
+          '#   coding-systems: # Until a system has its URI, its codes are sent without a system.',
+          '#     rows:',
+          "#       '*':",
+          ...systems.map(
+            ({ system, example, count }) =>
+              `#         ${scalar(system)}: http://… # ${times(count)}, for example ${comment(example)}`,
+          ),
+        ]),
+    ...[...tables].flatMap(([table, rows]) => [
+      `#   ${table}:`,
+      '#     rows:',
+      "#       '*':",
+      ...rows.map(
+        ({ code, text, field, count }) =>
+          `#         ${scalar(code)}: … # ${field}, ${times(count)}${text === '' ? '' : `, ${comment(text)}`}`,
+      ),
+    ]),
+  ];
 }
 
 function warningLines({ warnings }: Survey): string[] {
@@ -172,13 +200,15 @@ const times = (count: number) => (count === 1 ? 'once' : `${count} times`);
 /** A text within a comment: on one line, and no longer than is useful. */
 function comment(text: string): string {
   // What a sample holds could end the comment, or drive a terminal.
-  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ');
-  return line.length > 60 ? `${line.slice(0, 59)}…` : line;
+  const line = oneLine(text);
+  return line.length > 60 ? `${line.slice(0, 60).replace(/\s*\S*$/, '') || line.slice(0, 59)} …` : line;
 }
+
+const oneLine = (text: string) => text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ');
 
 /** A scalar as YAML takes it for a text. */
 function scalar(text: string): string {
-  const line = comment(text);
+  const line = oneLine(text);
   return /^[A-Za-z][A-Za-z0-9._/-]*$/.test(line) && !/^(true|false|null|yes|no|on|off)$/i.test(line)
     ? line
     : `'${line.replaceAll("'", "''")}'`;

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Fault } from '../contracts/fault.ts';
@@ -6,7 +6,7 @@ import { readMappingFiles } from '../mapping/load.ts';
 import { compileTable, type Table } from '../mapping/table.ts';
 import { parseYaml } from '../mapping/yaml-node.ts';
 import { readMessageFile } from './message-file.ts';
-import { configurationText, overlayText } from './init-text.ts';
+import { additionText, configurationText, FIRST_PORT, overlayText } from './init-text.ts';
 import { guessCharset, type Survey, surveySample } from './survey.ts';
 import { type ExitCode, paint, type Terminal } from './terminal.ts';
 import { openWorkbench, PACKAGED_MAPPINGS, type Workbench } from './workbench.ts';
@@ -18,6 +18,7 @@ interface InitOptions {
 
 /** What the new configuration extends. */
 const BASE = 'oru-r01';
+const MAX_NAME = 40;
 const NAME = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
 
 /** `sluss init`: begins a configuration and a mapping for the sender of a sample. */
@@ -43,19 +44,32 @@ export async function init(sample: string, options: InitOptions, terminal: Termi
   }
   const name = options.name ?? slug(survey.sender);
   if (!NAME.test(name)) throw new Error(`“${name}” cannot be a name: small letters, digits, "-", "_", "."`);
-  const files = [
-    { path: join(folder, 'sluss.yaml'), text: configurationText(survey, { name, sample, mappings: pathTo(folder) }) },
-    {
-      path: join(folder, 'mappings', `${name}.yaml`),
-      text: overlayText(survey, { name, sample, base: BASE, schema: schemaFrom(join(folder, 'mappings')) }),
-    },
-  ];
-  return write(files, { folder, sample, name }, terminal);
+  const overlay = {
+    path: join(folder, 'mappings', `${name}.yaml`),
+    text: overlayText(survey, { name, sample, base: BASE, schema: schemaFrom(join(folder, 'mappings')) }),
+  };
+  const config = join(folder, 'sluss.yaml');
+  if (existsSync(config) && !existsSync(overlay.path)) {
+    // Another sender of the same installation: its configuration is somebody's work, and stays as it is.
+    const port = nextPort(readFileSync(config, 'utf8'));
+    const addition = additionText(survey, name, port);
+    return write([overlay], { folder, sample, name, addition }, terminal);
+  }
+  const text = configurationText(survey, { name, sample, mappings: pathTo(folder) });
+  return write([{ path: config, text }, overlay], { folder, sample, name, addition: null }, terminal);
+}
+
+/** The first port that the configuration does not name. */
+function nextPort(config: string): number {
+  const taken = new Set([...config.matchAll(/\bport: *(\d+)/g)].map(([, port]) => Number(port)));
+  let port = FIRST_PORT;
+  while (taken.has(port)) port += 1;
+  return port;
 }
 
 function write(
   files: readonly { readonly path: string; readonly text: string }[],
-  { folder, sample, name }: { folder: string; sample: string; name: string },
+  { folder, sample, name, addition }: { folder: string; sample: string; name: string; addition: string | null },
   terminal: Terminal,
 ): ExitCode {
   const near = (path: string) => relative('.', path) || '.';
@@ -70,8 +84,14 @@ function write(
     writeFileSync(path, text);
     terminal.print(`${paint(terminal, 'green', 'wrote')} ${near(path)}`);
   }
-  const questions = files.reduce((sum, { text }) => sum + (text.match(/# \? |\. \? /g)?.length ?? 0), 0);
+  const texts = [...files.map(({ text }) => text), addition ?? ''];
+  const questions = texts.reduce((sum, text) => sum + (text.match(/# \? |\. \? /g)?.length ?? 0), 0);
   const config = join(near(folder), 'sluss.yaml');
+  if (addition !== null) {
+    terminal.print(`${config} is there already, and was not changed. Add to it:`);
+    terminal.print('');
+    terminal.print(addition);
+  }
   const flag = config === 'sluss.yaml' ? '' : ` -c ${config}`;
   for (const line of [
     `${questions} questions stand in them, marked "# ?".`,
@@ -121,9 +141,16 @@ function slug(text: string): string {
     .replace(/[\u0300-\u036f]/g, '')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 40);
-  return plain === '' ? 'sender' : plain;
+    .replace(/^-+|-+$/g, '');
+  // A word is never cut, unless it alone is too long.
+  const short =
+    plain.length <= MAX_NAME
+      ? plain
+      : plain
+          .slice(0, MAX_NAME + 1)
+          .replace(/-[^-]*$/, '')
+          .slice(0, MAX_NAME);
+  return short === '' ? 'sender' : short;
 }
 
 export function addInit(program: Command, terminal: Terminal, finish: (code: ExitCode) => void): void {
@@ -138,8 +165,10 @@ export function addInit(program: Command, terminal: Terminal, finish: (code: Exi
       `
 Writes sluss.yaml and mappings/<name>.yaml, which extends the mapping that
 comes with Sluss. What the sample says is filled in; what it leaves open is a
-question in a comment: "# ?". Existing files are never overwritten. Codes of
-the sample are quoted in the comments, names of persons are not.
+question in a comment: "# ?". Existing files are never overwritten: where there
+is a sluss.yaml, only the mapping is written, and what a second sender adds to
+the configuration is printed. Codes of the sample are quoted in the comments,
+names of persons are not.
 
 Examples:
   sluss init result.hl7

@@ -5,6 +5,8 @@ import { readPart } from '../hl7/path.ts';
 import { listUnusedFields, readLocation } from '../mapping/unused-fields.ts';
 import { judge } from './judge.ts';
 import type { FileMessage } from './message-file.ts';
+import { readZone, type SampleZone } from './sample-zone.ts';
+import { isStandardCode } from './standard-codes.ts';
 import type { Bench } from './workbench.ts';
 
 /** What a sample says of its sender, and what it leaves open. */
@@ -18,8 +20,7 @@ export interface Survey {
   readonly charset: string | null;
   /** What the bytes look like where MSH-18 says nothing; null = they are ASCII, and tell nothing. */
   readonly looksLike: 'UNICODE UTF-8' | '8859/1' | null;
-  /** No time to the minute bears an offset. */
-  readonly lacksOffsets: boolean;
+  readonly zone: SampleZone;
   /** Codes that no table of the mapping has a row for, by table. */
   readonly misses: readonly MissedCode[];
   /** Names of coding systems that coding-systems does not have, with a code of each. */
@@ -68,7 +69,7 @@ export function surveySample(
   const systems = new Map<string, UnknownSystem>();
   const warnings = new Map<string, { text: string; at: string }>();
   const unused = new Set<string>();
-  let lacksOffsets = true;
+  const messages: Message[] = [];
   for (const { bytes } of sample) {
     const { explanation, warnings: found } = judge(bytes, bench);
     const message = explanation?.message ?? null;
@@ -84,17 +85,21 @@ export function surveySample(
       warnings.set(`${code} ${place}`, { text: detail ?? code, at: place });
     }
     for (const { field } of listUnusedFields(message, explanation.used)) unused.add(field);
-    if (hasOffset(message)) lacksOffsets = false;
+    messages.push(message);
   }
-  const facility = splitField(header.sendingFacility, header);
-  const application = splitField(header.sendingApplication, header);
+  const looksLike = guessCharset(sample);
+  // A header is read one character a byte.
+  const decode = (field: string) =>
+    looksLike === 'UNICODE UTF-8' ? Buffer.from(field, 'latin1').toString('utf8') : field;
+  const facility = splitField(decode(header.sendingFacility), header);
+  const application = splitField(decode(header.sendingApplication), header);
   return {
     header,
     sender: facility[0] || application[0] || '',
     organisationNumber: [...facility, ...application].find(looksLikeOrganisationNumber) ?? null,
     charset: header.charset === '' ? null : header.charset,
-    looksLike: guessCharset(sample),
-    lacksOffsets,
+    looksLike,
+    zone: readZone(messages),
     misses: [...misses.values()],
     systems: [...systems.values()],
     warnings: [...warnings.values()],
@@ -111,7 +116,7 @@ function noteMiss(misses: Map<string, MissedCode>, table: string, at: string, me
   if (kind === 'ISO' || /^[0-2](\.\d+)+$/.test(universal)) return;
   const isWhole = !/\.\d+$/.test(at);
   const code = meaning(isWhole ? readPart(raw, 1, null, message) : raw, message);
-  if (code === '') return;
+  if (code === '' || isStandardCode(table, code)) return;
   const text = isWhole ? meaning(readPart(raw, 2, null, message), message) : '';
   const key = JSON.stringify([table, code]);
   const known = misses.get(key);
@@ -143,10 +148,6 @@ function meaning(raw: string, message: Message): string {
 /** `OBX[3]-5[2].1` → `OBX-5.1`: which field, whichever of its kind. */
 function fieldOf(at: string): string {
   return at.replace(/\[\d+\]/g, '');
-}
-
-function hasOffset(message: Message): boolean {
-  return message.segments.some(({ text }) => /(?<!\d)(19|20)\d{10}(\d\d(\.\d{1,4})?)?[+-]\d{4}(?!\d)/.test(text));
 }
 
 /** The character set that the bytes are in by their look; null = they are ASCII, and any would do. */

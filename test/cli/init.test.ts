@@ -17,7 +17,7 @@ const SAMPLE = [
   'MSH|^~\\&|LIS|Sankt Görans lab^2321000016^L|SLUSS|X|20220301101500||ORU^R01^ORU_R01|S1|P|2.5.1',
   'PID|1||A1^^^LABPAT^MR||Åkesson^Örjan||19700203|M|||Storgatan 1^^Åre',
   'OBR|1||F1|K1^Kalium^99LAB|||202203010815|||||||||||||||||W',
-  'OBX|1|NM|K1^Kalium^99LAB||4.1|mmol/L|||||ZZ',
+  'OBX|1|NM|K1^Kalium^99LAB||4.19|mmol/L|||||ZZ',
   'OBX|2|CWE|M1^Svar^LN||S1^Påvisad^99SVAR||||||F|||||||||||ZQ',
 ].join('\r');
 
@@ -61,16 +61,63 @@ describe('sluss init', () => {
     const overlay = (await init()).read('mappings/sankt-gorans-lab.yaml');
     expect(overlay).toContain("'99LAB': http://… # 2 times, for example OBR-4 K1 Kalium");
     expect(overlay).toContain("'99SVAR': http://… # once, for example OBX-5 S1 Påvisad");
-    expect(overlay).toMatch(/table observation-status has no row[\s\S]*ZZ: … # OBX-11(\.1)?, once/);
+    expect(overlay).toMatch(/tables have no row[\s\S]*observation-status:[\s\S]*ZZ: … # OBX-11(\.1)?, once/);
     expect(overlay).toContain('LABPAT');
-    expect(overlay).toContain('# ? Times in the sample bear no offset.');
+    expect(overlay).toContain('# ? Times in the sample bear no offset, so');
     expect(overlay).toMatch(/Nothing uses these fields[\s\S]*OBX-22/);
+  });
+
+  it('does not ask about values of HL7’s own tables', async () => {
+    const standard = SAMPLE.replace(
+      'OBX|1|NM|K1^Kalium^99LAB||4.19|mmol/L|||||ZZ',
+      'OBX|1|NM|K1^K^99LAB||4.19||||||B',
+    ).replace('Storgatan 1^^Åre', 'Storgatan 1^^Åre^^^^H');
+    expect((await init(standard)).read('mappings/sankt-gorans-lab.yaml')).not.toContain(
+      'What do these mean? The table obs',
+    );
+    rmSync(join(folder, 'site'), { recursive: true });
+    expect((await init(standard)).read('mappings/sankt-gorans-lab.yaml')).not.toContain('address-');
+  });
+
+  it('takes the zone from the offsets of the sample', async () => {
+    const of = async (offset: string) => {
+      const overlay = (await init(SAMPLE.replace('20220301101500|', `20220301101500${offset}|`), '--name', 'x')).read(
+        'mappings/x.yaml',
+      );
+      rmSync(join(folder, 'site'), { recursive: true });
+      return overlay;
+    };
+    expect(await of('-0500')).toMatch(
+      /# \? Times bear the offset -0500, as in this zone\. .*\nzone: America\/New_York/,
+    );
+    expect(await of('+0100')).toContain('\nzone: Europe/Stockholm');
+    expect(await of('+1245')).toContain('# ? Times bear the offset +1245. In which zone are those that bear none?');
+  });
+
+  it('begins a second sender beside the first: its own mapping, another port, the configuration untouched', async () => {
+    const { read, site } = await init();
+    const before = read('sluss.yaml');
+    const second = await init(
+      SAMPLE.replace('Sankt Görans lab', 'A laboratory whose name goes on for very long indeed'),
+    );
+    expect(second.code).toBe(0);
+    expect(readdirSync(join(site, 'mappings')).sort()).toEqual([
+      'a-laboratory-whose-name-goes-on-for-very.yaml',
+      'sankt-gorans-lab.yaml',
+    ]);
+    expect(second.read('mappings/a-laboratory-whose-name-goes-on-for-very.yaml')).toContain(
+      "sender: { value: 'A laboratory whose name goes on for very long indeed' }",
+    );
+    expect(read('sluss.yaml')).toBe(before);
+    expect(second.out).toContain('sluss.yaml is there already, and was not changed. Add to it:');
+    expect(second.out).toContain('source: { kind: mllp, host: 127.0.0.1, port: 2576 }');
   });
 
   it('quotes no name and no number of a person', async () => {
     const { read, out } = await init();
     const all = read('sluss.yaml') + read('mappings/sankt-gorans-lab.yaml') + out;
-    for (const secret of ['Åkesson', 'Örjan', '19700203', 'Storgatan', 'A1^', '4.1']) expect(all).not.toContain(secret);
+    for (const secret of ['Åkesson', 'Örjan', '19700203', 'Storgatan', 'A1^', '4.19'])
+      expect(all).not.toContain(secret);
   });
 
   it('bears names that YAML or a terminal would take for something else', async () => {
