@@ -2,8 +2,9 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { ConfigError, type ConfigProblem } from '../config/configuration.ts';
 import { faultText } from '../contracts/fault.ts';
-import { type Assembly, assemble, certificatePath } from '../assembly.ts';
+import { type Assembly, assemble, certificatePath, readInstallation } from '../assembly.ts';
 import { checkMappingFolders, type FailedCase, type MappingFinding } from '../mappings.ts';
+import { findRestartOnly } from '../restart-only.ts';
 import { type ExitCode, nearPath, paint, showProblem, type Terminal } from './terminal.ts';
 
 const DAY_MS = 86_400_000;
@@ -12,6 +13,7 @@ const SOON_DAYS = 30;
 
 interface CheckOptions {
   readonly config: string;
+  readonly against?: string;
   readonly json?: true;
   readonly format?: 'text' | 'json' | 'github';
 }
@@ -27,7 +29,7 @@ type Reported = Pick<MappingFinding, 'severity' | 'text'> & Partial<Pick<ConfigP
 
 /** `sluss check`: says all that is wrong with a configuration, or with folders of mapping files; starts nothing. */
 export async function check(folders: readonly string[], options: CheckOptions, terminal: Terminal): Promise<ExitCode> {
-  const report = folders.length > 0 ? examineFolders(folders) : await examine(options.config, terminal);
+  const report = folders.length > 0 ? examineFolders(folders) : await examine(options, terminal);
   const show = { json: showJson, github: showGithub, text: showText }[
     options.json ? 'json' : (options.format ?? 'text')
   ];
@@ -54,7 +56,7 @@ function examineFolders(folders: readonly string[]): Report {
   return { problems, found: [`mappings        ${folders.join(', ')}`] };
 }
 
-async function examine(file: string, terminal: Terminal): Promise<Report> {
+async function examine({ config: file, against }: CheckOptions, terminal: Terminal): Promise<Report> {
   // What the parts log while they are made comes back below, in the report's own words.
   const around = { env: terminal.env, colours: false, logTo: { write: () => {} } };
   let assembly: Assembly;
@@ -65,7 +67,10 @@ async function examine(file: string, terminal: Terminal): Promise<Report> {
     throw error;
   }
   try {
-    return examineAssembly(assembly);
+    const { problems, found } = examineAssembly(assembly);
+    if (against === undefined) return { problems, found };
+    const inForce = (await readInstallation(against, around, false)).configuration;
+    return { problems: [...problems, ...findRestartOnly(inForce, assembly.configuration).map(asError)], found };
   } finally {
     await assembly.dispose();
   }
@@ -155,6 +160,7 @@ export function addCheck(program: Command, terminal: Terminal, finish: (code: Ex
     .description('check configuration, certificates and mappings, or mapping files alone; start nothing')
     .argument('[folders...]', 'folders of mapping files, to be checked without a configuration')
     .option('-c, --config <file>', 'configuration file', 'sluss.yaml')
+    .option('--against <file>', 'what an engine runs with: tell what needs a restart')
     .option('--json', 'print the report as JSON')
     .addOption(new Option('--format <format>', 'how to print the report').choices(['text', 'json', 'github']))
     .addHelpText(
@@ -166,6 +172,8 @@ elements FHIR does not have or of another type, required elements nobody sets,
 rules that are never reached, names nobody uses; and, of mappings without errors,
 cases that end otherwise than they say. With a configuration it also looks at
 certificates.
+With --against, a copy of the file that an engine runs with, kept beside it, it
+tells what that engine would refuse to take over while it runs.
 The exit code is 2 if there is an error, and 0 if not; warnings do not count.
 
 Examples:
@@ -173,6 +181,7 @@ Examples:
   sluss check -c /etc/sluss/sluss.yaml
   sluss check mappings/ our-mappings/
   sluss check mappings/ --format github
+  sluss check --against sluss.yaml.before
   sluss check --json | jq .errors`,
     )
     .action(async (folders: string[], options: CheckOptions) => finish(await check(folders, options, terminal)));
