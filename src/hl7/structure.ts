@@ -39,7 +39,8 @@ function findPid(patientResult: Group | undefined) {
 }
 
 function listOddities(patient: Group, version: string): string[] {
-  const places = findPid(patient) === undefined ? ['PID'] : [];
+  // Of nobody there is nothing that their notes could stand in.
+  const places = findPid(patient) === undefined ? ['PID', ...locateNotes(patient)] : [];
   for (const { name, segments, children } of patient.children) {
     const early = children.find(isPatientObservation);
     if (early !== undefined && WITHOUT_PATIENT_OBSERVATIONS.test(version)) places.push(...locateFirst(early));
@@ -48,6 +49,11 @@ function listOddities(patient: Group, version: string): string[] {
     }
   }
   return places;
+}
+
+function locateNotes({ children }: Group): string[] {
+  const own = children.filter(({ name }) => name === 'PATIENT').flatMap(({ segments }) => segments);
+  return own.filter(({ name }) => name === 'NTE').map(locateSegment);
 }
 
 /** The first segment of a group, or of the groups below it. */

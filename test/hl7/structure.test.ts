@@ -25,6 +25,7 @@ describe('the structure of a result message', () => {
     ['PID OBR ORC OBX', []],
     ['OBR OBX', ['PID']],
     ['NTE PID OBR OBX', ['NTE']],
+    ['PD1 NTE OBR OBX', ['PID', 'NTE']],
     ['PID OBX OBR OBX', ['OBX[1]']],
     ['PID OBX', ['OBX[1]']],
     ['PID SPM OBX', ['SPM']],

@@ -17,13 +17,20 @@ export function listLost(bytes: Uint8Array, bundles: readonly unknown[], warning
   const message = parseMessage(decode(bytes), header.delimiters);
   const said = leavesOf(bundles).map(squeeze);
   const everything = said.join('\n');
-  const numbers = new Set(said.map(decimal).filter((number) => number !== ''));
+  // Sampled data are one text with a number for each point.
+  const numbers = new Set(leavesOf(bundles).flatMap((text) => text.split(' ').map(decimal)));
+  numbers.delete('');
   const digits = said.map((text) => text.replaceAll(/[-:T]/g, '')).join('\n');
   const isThere = (text: string) =>
     everything.includes(squeeze(text)) ||
+    // Documents leave as Base64.
+    everything.includes(Buffer.from(text).toString('base64')) ||
+    (/^[0-9A-F]{2,}$/i.test(text) && everything.includes(Buffer.from(text, 'hex').toString('base64'))) ||
     numbers.has(decimal(text)) ||
     (/\d{4}/.test(text) && digits.includes(withoutOffset(text)));
-  const isNamed = (at: string) => warnings.some((warning) => warning.at?.startsWith(at) === true);
+  // A segment that is named is named with all it says.
+  const isNamed = (at: string) =>
+    warnings.some((warning) => warning.at?.startsWith(at) === true || warning.at === at.replace(/-.*/, ''));
   const meaningOf = (raw: string) => (raw === HL7_NULL ? '' : unescapeText(raw, message.delimiters, decode));
   return message.segments.flatMap((segment) =>
     textsOf(segment, message)
@@ -33,7 +40,7 @@ export function listLost(bytes: Uint8Array, bundles: readonly unknown[], warning
           .replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, '')
           .trim(),
       }))
-      .filter(({ at, text }) => text !== '' && !isThere(text) && !isNamed(at))
+      .filter(({ at, text }) => !/^[&^]*$/.test(text) && !isThere(text) && !isNamed(at))
       .map(({ at, text }) => `${at} ${text.slice(0, 80)}`),
   );
 }
@@ -60,12 +67,12 @@ function textsOf(segment: Segment, message: Message): { at: string; raw: string 
       const type = (segment.field(2) ?? '').split(/\W/, 1)[0] ?? '';
       const every = (raw: string) =>
         raw.split(component).flatMap((part) => (subcomponent === null ? [part] : part.split(subcomponent)));
-      const take = ['CE', 'CWE', 'CNE', 'CF'].includes(type)
+      const take = ['CE', 'CWE', 'CNE', 'CF', 'IS', 'ID'].includes(type)
         ? parts(CODED)
         : type === 'SN'
           ? parts([2, 4])
-          : type === 'ED'
-            ? parts([5])
+          : type === 'ED' || type === 'CQ'
+            ? parts([type === 'ED' ? 5 : 1])
             : ['ST', 'TX', 'FT'].includes(type)
               ? (raw: string) => [raw]
               : TIMES.includes(type)
@@ -95,5 +102,6 @@ const withoutOffset = (text: string) =>
 function decimal(text: string): string {
   const parts = /^([+-]?)0*(\d*)(?:\.(\d*?)0*)?$/.exec(text.trim());
   if (parts === null || text.trim() === '') return '';
-  return `${parts[1] === '-' ? '-' : ''}${parts[2] || '0'}.${parts[3] ?? ''}`;
+  const digits = `${parts[2] || '0'}.${parts[3] ?? ''}`;
+  return parts[1] === '-' && digits !== '0.' ? `-${digits}` : digits;
 }

@@ -125,9 +125,12 @@ describe('a value', () => {
     ['TM', '081530.5', '', { valueTime: '08:15:30.5' }],
     ['TM', '0815+0200', '', { valueString: '0815+0200' }],
     ['DR', '20240101^20240201', '', { valuePeriod: { start: '2024-01-01', end: '2024-02-01' } }],
+    ['DR', '20240101^20231231', '', { valueString: '20240101^20231231' }],
     ['DR', '20240101', '', { valuePeriod: { start: '2024-01-01' } }],
     ['NR', '1.5^3', 'g', { valueRange: { low: { value: 1.5, unit: 'g' }, high: { value: 3, unit: 'g' } } }],
     ['NR', '^3', '', { valueRange: { high: { value: 3 } } }],
+    ['NR', '1^-^5', '', { valueString: '1^-^5' }],
+    ['DT', '20240101^20240201', '', { valueString: '20240101^20240201' }],
     ['NR', '3^1', '', { valueString: '3^1' }],
     ['VR', '1^3', '', { valueString: '1-3' }],
     ['CQ', '3^mL&millilitre&UCUM', '', { valueQuantity: { value: 3, unit: 'millilitre', ...UCUM, code: 'mL' } }],
@@ -171,6 +174,7 @@ describe('a value', () => {
     });
     expect(madeOf('NA', '1^2~3^4').valueSampledData).toMatchObject({ dimensions: 2, data: '1 2 3 4' });
     expect(madeOf('NA', '1^x')).toEqual({ valueString: '1^x' });
+    expect(madeOf('NA', '1^2~x')).toEqual({ valueString: '1^2~x' });
   });
 
   it.each([

@@ -1,5 +1,7 @@
 import { Fault } from '../../contracts/fault.ts';
 import { parseDateTime } from '../../hl7/datetime.ts';
+import { isCertainlyAfter } from '../../fhir/fhir-time.ts';
+import { HL7_NULL } from '../../hl7/message.ts';
 import { partOfCell } from '../../hl7/path.ts';
 import { Choice } from '../choice.ts';
 import { type ConversionOptions, convertDateTime } from '../conversion.ts';
@@ -68,16 +70,26 @@ const VALUE_TYPES: Readonly<Record<string, ReadValue>> = {
   TS: dateTime,
   DTM: dateTime,
   TM: (found, run) => choice('time', readTime(foundText(found, run).trim())),
-  DR: (found, run, options) => {
+  DR: (found, run, options, warn) => {
     const part = partReader(found, run);
     const start = convertDateTime(found.part(part(1)), run, options);
     const end = part(2) === '' ? null : convertDateTime(found.part(part(2)), run, options);
     if ((start === null && part(1) !== '') || (end === null && part(2) !== '')) return null;
+    if (start !== null && end !== null && isCertainlyAfter(start, end)) return null;
+    if ([part(1), part(2)].some((time) => parseDateTime(time)?.precision === 'hour')) warn('hour without minutes');
     return start === null && end === null
       ? null
       : new Choice('Period', { ...(start === null ? {} : { start }), ...(end === null ? {} : { end }) });
   },
-  NA: (found, run, options) => choice('SampledData', readSampledData(found, run, options)),
+  NA: (found, run, options, warn) => {
+    const data = readSampledData(found, run, options);
+    if (data !== null || found.cell === null) return choice('SampledData', data);
+    // The array is the whole field, and so is what did not fit.
+    const { segment, field } = found.cell;
+    const rows = segment.repetitions(field).map((raw) => foundText(found.part(raw), run).trim());
+    warn('not NA');
+    return choice('string', rows.filter((row) => row !== '' && row !== HL7_NULL).join('~') || null);
+  },
   // Documents stand in the report, and R4 has no valueAttachment.
   ED: (found, run) => (readEncapsulated(found, run) === null ? null : 'elsewhere'),
   RP: (found, run) => (readPointer(found, run) === null ? null : 'elsewhere'),
@@ -118,7 +130,7 @@ export function convertByType(
     if (name !== '') warn(`type ${/^[A-Z]{2,3}$/.test(name) ? name : 'unknown'}`);
     return withUnit(keepText(found, run), options, run);
   }
-  const made = read(found, run, options, warn);
+  const made = hasTooMuch(name, found, run) ? null : read(found, run, options, warn);
   if (made === null) {
     const text = keepText(found, run);
     if (text !== null) warn(`not ${name}`);
@@ -130,6 +142,19 @@ export function convertByType(
     else if (name !== 'SN') return withUnit(made, options, run);
   }
   return made === 'elsewhere' ? null : made;
+}
+
+/** How many components a type has that is read by its first ones. */
+const COMPONENTS: Readonly<Record<string, number>> = { NR: 2, DR: 2, CQ: 2, SN: 4, DT: 1, DTM: 1, TS: 1 };
+
+/** True of a value that says more than its type has, such as `1^-^5` under NR: what is read would be half of it. */
+function hasTooMuch(name: string, { cell }: Found, { message }: Run): boolean {
+  const most = COMPONENTS[name];
+  const { component } = message.delimiters;
+  if (most === undefined || cell === null || !cell.raw.includes(component)) return false;
+  const [first = '', ...others] = cell.raw.split(component).slice(most);
+  // The second of TS is a letter that says how precise the time is.
+  return (name === 'TS' ? first.length > 1 : first !== '') || others.some((part) => part !== '');
 }
 
 const HOLDS_UNIT: ReadonlySet<string> = new Set(['Quantity', 'Range', 'Ratio', 'SampledData']);
