@@ -243,7 +243,11 @@ Examples:
   sluss simulate fhir
   sluss simulate fhir --fail status=503,times=3 --ledger seen.ndjson
   sluss simulate fhir --open
-  curl --cacert .sluss/pki/ca.crt https://localhost:8544/fhir/Observation   (with --open)`,
+
+To see what it holds, as a care provider with its client certificate (with
+--open the line without --cert and --key will do):
+  curl --cacert .sluss/pki/ca.crt --cert .sluss/pki/region-nord.crt \\
+       --key .sluss/pki/region-nord.key https://localhost:8544/fhir/Observation`,
     )
     .action(async (options: SimulateOptions<FhirFault> & { open?: true }) =>
       finish(await simulateFhir(options, terminal)),

@@ -30,6 +30,8 @@ export interface NamedNode {
 
 const MAX_FILE_CHARACTERS = 1_000_000;
 const MAX_DEPTH = 40;
+/** Of what was found in place of something else, so much is told. */
+const MAX_TOLD = 30;
 const TOO_DEEP = 'Nested too deeply';
 
 /** A place in a YAML file, read strictly: every complaint says file, line and column. */
@@ -105,7 +107,7 @@ export class YamlNode {
   /** The entries of a map with any keys. @throws ProblemError */
   entries(): Map<string, NamedNode> {
     const node = this.#node;
-    if (!isMap(node)) this.fail('Expected a map (key: value)');
+    if (!isMap(node)) this.#failExpecting('a map (key: value)');
     const entries = new Map<string, NamedNode>();
     for (const pair of node.items) {
       const keyNode = this.#child(pair.key as Node | null);
@@ -121,7 +123,7 @@ export class YamlNode {
   /** @throws ProblemError */
   items(): YamlNode[] {
     const node = this.#node;
-    if (!isSeq(node)) this.fail('Expected a list');
+    if (!isSeq(node)) this.#failExpecting('a list');
     return node.items.map((item) => this.#child(item as Node | null));
   }
 
@@ -134,7 +136,7 @@ export class YamlNode {
   /** A map with one of this map's keys only. */
   only(key: string): YamlNode {
     const node = this.#node;
-    if (!isMap(node)) this.fail('Expected a map (key: value)');
+    if (!isMap(node)) this.#failExpecting('a map (key: value)');
     const map = new YAMLMap();
     map.items = node.items.filter((pair) => isScalar(pair.key) && pair.key.value === key);
     return new YamlNode(map, this.#path, this.#lines, this.#offset);
@@ -143,21 +145,21 @@ export class YamlNode {
   /** A text; numbers and booleans are taken as they were written. @throws ProblemError */
   text(what = 'a text'): string {
     const node = this.#node;
-    if (!isScalar(node) || node.value === null) this.fail(`Expected ${what}`);
+    if (!isScalar(node) || node.value === null) this.#failExpecting(what);
     return typeof node.value === 'string' ? node.value : (node.source ?? String(node.value));
   }
 
   /** @throws ProblemError */
   flag(): boolean {
     const node = this.#node;
-    if (!isScalar(node) || typeof node.value !== 'boolean') this.fail('Expected true or false');
+    if (!isScalar(node) || typeof node.value !== 'boolean') this.#failExpecting('true or false');
     return node.value;
   }
 
   /** @throws ProblemError */
   number(): number {
     const node = this.#node;
-    if (!isScalar(node) || typeof node.value !== 'number') this.fail('Expected a number');
+    if (!isScalar(node) || typeof node.value !== 'number') this.#failExpecting('a number');
     return node.value;
   }
 
@@ -177,6 +179,18 @@ export class YamlNode {
     if (typeof value !== 'number' || String(value) === source) return value;
     if (!Number.isFinite(value)) this.fail('Not a number that can be sent');
     return /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/.test(source) ? exactNumber(source) : value;
+  }
+
+  #failExpecting(what: string): never {
+    return this.fail(`Expected ${what}, found ${this.#tellKind()}`);
+  }
+
+  #tellKind(): string {
+    if (this.isMap) return 'a map (key: value)';
+    if (this.isList) return 'a list';
+    if (this.isNull) return 'nothing';
+    const text = JSON.stringify(this.literal());
+    return text.length <= MAX_TOLD ? text : `${text.slice(0, MAX_TOLD - 1)}…`;
   }
 
   #child(node: Node | null, offset = this.#offset): YamlNode {

@@ -138,3 +138,11 @@ async function simulate(kind: 'covidbevis' | 'fhir', args: readonly string[]) {
     });
   return { simulating, ask };
 }
+
+describe('the help of simulate fhir', () => {
+  it('says how to reach it with a client certificate', async () => {
+    const { out } = await runCommand(['simulate', 'fhir', '--help']).done;
+    expect(out).toContain('--cert .sluss/pki/region-nord.crt');
+    expect(out).toContain('--key .sluss/pki/region-nord.key https://localhost:8544/fhir/Observation');
+  });
+});

@@ -89,12 +89,12 @@ describe('a mapping file with a mistake', () => {
       { deliver: '[{ to: nowhere/op, optional: true, body: { from: $nothing } }]' },
       'm.yaml:8:59 Nothing is called $nothing',
     ],
-    ['a list where a map is wanted', { match: '[]' }, 'm.yaml:2:8 Expected a map (key: value)'],
-    ['a text where a list is wanted', { deliver: 'x' }, 'm.yaml:8:10 Expected a list'],
+    ['a list where a map is wanted', { match: '[]' }, 'm.yaml:2:8 Expected a map (key: value), found a list'],
+    ['a text where a list is wanted', { deliver: 'x' }, 'm.yaml:8:10 Expected a list, found "x"'],
     [
       'a text where true or false is wanted',
       { let: '{ a: { from: PID-3, required: sure } }' },
-      'm.yaml:9:36 Expected true or false',
+      'm.yaml:9:36 Expected true or false, found "sure"',
     ],
     [
       'a rule of two sources',
@@ -288,9 +288,9 @@ describe('a mapping file with a mistake', () => {
     [
       'a number that is none',
       { deliver: '[{ to: t/op, notBefore: { after: MSH-7, days: ten }, body: { value: 1 } }]' },
-      'm.yaml:8:56 Expected a number',
+      'm.yaml:8:56 Expected a number, found "ten"',
     ],
-    ['tests that are no list', { tests: 'x' }, 'm.yaml:9:8 Expected a list'],
+    ['tests that are no list', { tests: 'x' }, 'm.yaml:9:8 Expected a list, found "x"'],
     [
       'an anchor',
       { let: '{ a: &x { value: 1 } }' },
@@ -399,8 +399,8 @@ describe('files that are not YAML as it is used here', () => {
       `a: &a [x]\nb: &b [*a,*a]\nc: &c [*b,*b]\n`,
       'f.yaml:1:7 Anchors (&name) are not used in these files (write the value out)',
     ],
-    ['nothing at all', '', 'f.yaml:1:1 Expected a map (key: value)'],
-    ['a text only', 'hello', 'f.yaml:1:1 Expected a map (key: value)'],
+    ['nothing at all', '', 'f.yaml:1:1 Expected a map (key: value), found nothing'],
+    ['a text only', 'hello', 'f.yaml:1:1 Expected a map (key: value), found "hello"'],
     [
       'no kind',
       'maping: m\n',
@@ -465,7 +465,7 @@ describe('a channel', () => {
       { with: 'site: { value: y }\nkind: { from: OBX-x }' },
       'sluss.yaml:2:19 Expected a field number: OBX-x',
     ],
-    ['settings that are none', { with: '[]' }, 'sluss.yaml:1:1 Expected a map (key: value)'],
+    ['settings that are none', { with: '[]' }, 'sluss.yaml:1:1 Expected a map (key: value), found a list'],
     ['an unknown mapping', { mappings: ['mm'] }, 'mm:1:1 Channel lab: there is no mapping "mm" (did you mean "m"?)'],
     [
       'an unknown zone',

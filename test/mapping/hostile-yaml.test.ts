@@ -101,8 +101,8 @@ describe('a hostile file is refused with its line', () => {
       'mapping: m\nskip: [{ when: OBX-5.matches("(a+)+b"), reason: r }]',
       'x.yaml:2:16',
     ],
-    ['nothing', '', 'x.yaml:1:1 Expected a map (key: value)'],
-    ['a list', '- a', 'x.yaml:1:1 Expected a map (key: value)'],
+    ['nothing', '', 'x.yaml:1:1 Expected a map (key: value), found nothing'],
+    ['a list', '- a', 'x.yaml:1:1 Expected a map (key: value), found a list'],
   ])('%s', (_, text, problem) => {
     const problems = problemsOf(text).filter((line) => line.startsWith('x.yaml'));
     expect(problems.join('\n').slice(0, 2_000)).toContain(problem);

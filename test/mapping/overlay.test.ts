@@ -233,7 +233,7 @@ describe('a mistake in an overlay', () => {
       'lab.yaml:2:10 There is no mapping "oru-r1" (did you mean "oru-r01"?)',
     ],
     ['it extends itself', 'extends: lab', 'lab.yaml:2:10 "lab" extends itself: lab → lab'],
-    ['it extends nothing', 'extends:', 'lab.yaml:2:9 Expected the name of a mapping'],
+    ['it extends nothing', 'extends:', 'lab.yaml:2:9 Expected the name of a mapping, found nothing'],
     [
       'a resource that is not there',
       'extends: oru-r01\nresources:\n  observatoin: { set: { status: { value: final } } }',
@@ -284,7 +284,7 @@ describe('a mistake in an overlay', () => {
       'extends: oru-r01\nresources: { observation: { set: { code: { append: { coding: { code: K } } } } } }',
       'lab.yaml:3:70 append: takes a list of rules, or elements that are lists (coding: [ … ])',
     ],
-    ['no map of resources', 'extends: oru-r01\nresources: [observation]', 'lab.yaml:3:12 Expected a map (key: value)'],
+    ['no map of resources', 'extends: oru-r01\nresources: [observation]', 'lab.yaml:3:12 Expected a map (key: value), found a list'],
   ])('%s: told in its own file', (_, text, problem) => {
     expect(problemsOf({ lab: `mapping: lab\n${text}\n` })).toContain(problem);
   });

@@ -72,7 +72,7 @@ rows:
       't.yaml:3:1 Unknown key "wat" (known here: table, summary, because, fold, systems, rows)',
       't.yaml:6:15 "a" has a row already in this system',
       't.yaml:6:21 The row "B" has no value',
-      't.yaml:7:6 Expected a map (key: value)',
+      't.yaml:7:6 Expected a map (key: value), found "x"',
       't.yaml:4:12 No rows stand under "XX"',
     ]);
   });
