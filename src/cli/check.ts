@@ -169,9 +169,9 @@ export function addCheck(program: Command, terminal: Terminal, finish: (code: Ex
 Prints every mistake as file:line:column. Of mappings it tells what keeps them
 from running, and what is probably wrong all the same: fields HL7 does not have,
 elements FHIR does not have or of another type, required elements nobody sets,
-rules that are never reached, names nobody uses; and, of mappings without errors,
-cases that end otherwise than they say. With a configuration it also looks at
-certificates.
+rules that are never reached, names nobody uses; and, of mappings without
+errors, cases that end otherwise than they say. With a configuration it also
+looks at certificates.
 With --against, a copy of the file that an engine runs with, kept beside it, it
 tells what that engine would refuse to take over while it runs.
 The exit code is 2 if there is an error, and 0 if not; warnings do not count.
