@@ -12,6 +12,8 @@ export function findRestartOnly(inForce: Configuration<unknown>, next: Configura
     [['console'], inForce.console, next.console],
     [['alarms'], [inForce.upkeep.alarms, inForce.webhook], [next.upkeep.alarms, next.webhook]],
     [['retention'], [inForce.upkeep.retention, inForce.upkeep.junk], [next.upkeep.retention, next.upkeep.junk]],
+    [['alarms'], [inForce.upkeep.alarms, inForce.webhook], [next.upkeep.alarms, next.webhook]],
+    [['retention'], [inForce.upkeep.retention, inForce.upkeep.junk], [next.upkeep.retention, next.upkeep.junk]],
     [['log', 'pretty'], inForce.log.pretty, next.log.pretty],
   ];
   return compared

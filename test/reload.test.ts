@@ -231,6 +231,12 @@ describe('a configuration that cannot be put in force', () => {
       '“console” takes effect at a restart only',
     ],
     [
+      'has other alarms',
+      (text) => text.replace('log: {', 'alarms: { gather: 9m }\nlog: {'),
+      ':5:9',
+      '“alarms” takes effect at a restart only',
+    ],
+    [
       'names a mapping there is not',
       (text) => text.replace('mappings: [se-covid-certificates]', 'mappings: [nothing]'),
       ':21:15',
