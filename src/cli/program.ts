@@ -1,25 +1,26 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/configuration.ts';
 import { readVersion } from '../version.ts';
+import { addBackup } from './backup.ts';
+import { addCancel } from './cancel.ts';
 import { addCheck } from './check.ts';
 import { addCodes } from './codes.ts';
 import { addDemo } from './demo.ts';
 import { addDiff } from './diff.ts';
+import { addEvidence } from './evidence.ts';
 import { addInit } from './init.ts';
+import { addList } from './list.ts';
 import { addMap } from './map.ts';
 import { addParty } from './party.ts';
-import { addRun } from './run.ts';
-import { addSend } from './send.ts';
-import { addSimulate } from './simulate.ts';
-import { addBackup } from './backup.ts';
-import { addCancel } from './cancel.ts';
-import { addList } from './list.ts';
 import { addPause } from './pause.ts';
 import { addPauses } from './pauses.ts';
 import { addRelease } from './release.ts';
 import { addReplay } from './replay.ts';
 import { addResume } from './resume.ts';
+import { addRun } from './run.ts';
+import { addSend } from './send.ts';
 import { addShow } from './show.ts';
+import { addSimulate } from './simulate.ts';
 import { createTerminal, type ExitCode, paint, showProblem, type Terminal } from './terminal.ts';
 import { addTest } from './test.ts';
 
@@ -50,6 +51,7 @@ export async function runProgram(argv: readonly string[], terminal: Terminal = c
     addMap,
     addTest,
     addDiff,
+    addEvidence,
     addCodes,
     addInit,
     addParty,
