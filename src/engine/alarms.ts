@@ -147,7 +147,12 @@ export function createAlarms(parts: {
 
   async function tell(to: AlarmReceiver) {
     const untold = findUntold().slice(0, MOST_IN_A_REPORT);
-    if (untold.length === 0) return;
+    if (untold.length === 0) {
+      // Whether it would answer now is not known, but nobody misses anything.
+      failures = 0;
+      clear('webhook-failing', {});
+      return;
+    }
     const sent = untold.map(({ alarm }) => alarm);
     const report = {
       raised: sent.filter(({ clearedAt }) => clearedAt === null).map(toAlarm),
