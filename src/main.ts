@@ -92,14 +92,15 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
       })) ?? null;
     if (page !== null) undo.push(() => page.stop());
     if (address !== null) log.info('console-open', { address });
+    // Before the engine takes up what the last run left, which may be much: a person may want to pause something first.
     const control = makeControl(engine, configuration);
+    await control.start();
+    undo.push(() => control.stop());
     undo.push(() => engine.stop());
     await engine.start();
     parties.start(CERTIFICATES_EVERY_MS);
     const reloads = await startReloads({ file, around, assembly, mapper, engine });
     undo.push(() => reloads.stop());
-    await control.start();
-    undo.push(() => control.stop());
     let stopped: Promise<void> | null = null;
     return {
       status: engine,

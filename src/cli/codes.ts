@@ -7,6 +7,7 @@ import { type Coding, type HeldReport, listHeldCodes } from './held-codes.ts';
 import { showReasons } from './held-messages.ts';
 import { addBenchOptions } from './bench-options.ts';
 import { cutText } from './page.ts';
+import { addOperatorOptions, type OperatorOptions } from './operator.ts';
 import { release } from './release-held.ts';
 import { type ExitCode, paint, type Terminal } from './terminal.ts';
 import { type BenchOptions, openWorkbench, type Workbench } from './workbench.ts';
@@ -83,7 +84,7 @@ export async function mapCode(row: NewRow, options: CodesOptions, terminal: Term
     }
     terminal.print(`${workbench.locate(file)}: ${row.code} (${row.system}) → ${row.to ?? 'nothing'}`);
     terminal.print('A running engine takes the table as it is now for what comes in. What is held already is');
-    terminal.print('let go by sluss codes release, with the engine stopped; or when the sender sends it again.');
+    terminal.print('let go by sluss codes release, or when the sender sends it again.');
     return 0;
   } finally {
     await workbench.dispose();
@@ -163,22 +164,18 @@ Examples:
         finish(await mapCode({ table, system, code, to: to ?? null }, options, terminal));
       },
     );
-  group
-    .command('release')
-    .description('map again what the mappings held; with the engine stopped')
-    .requiredOption('-c, --config <file>', 'configuration file', 'sluss.yaml')
-    .option('--journal <file>', 'journal file (default: the configuration’s)')
+  addOperatorOptions(group.command('release').description('map again what the mappings held'), false)
     .addHelpText(
       'after',
       `
-Takes the journal for itself, so the engine has to be stopped; one that runs is
-named. What comes out as mapped is sent when the engine runs again. What stays
-held is counted by its reason (a code that still has no row, a result that had
-been delivered, an attempt in doubt), with what to do about it.
+A running engine does it, once it has the saved files in force; without one the
+journal itself is written, and what comes out as mapped is sent when the engine
+runs. What stays held is counted by its reason (a code that still has no row, a
+result that had been delivered, an attempt in doubt), with what to do about it.
 
 Examples:
   sluss codes release
-  sluss codes release -c /etc/sluss/sluss.yaml`,
+  sluss codes release -c /etc/sluss/sluss.yaml --why 'rows added'`,
     )
-    .action(async (options: CodesOptions & { config: string }) => finish(await release(options, terminal)));
+    .action(async (options: OperatorOptions) => finish(await release(options, terminal)));
 }

@@ -128,6 +128,7 @@ export interface Replayed {
    */
   readonly result: 'replayed' | 'unchanged' | 'pruned' | 'no-channel' | 'not-found';
   readonly state: MessageState | null;
+  /** What it has now; where it would not have been mended, what it would have. */
   readonly faults: readonly FaultRecord[];
   /** What the replay itself made. */
   readonly deliveries: Admitted['deliveries'];

@@ -50,7 +50,8 @@ export function createOperations(parts: OperationsParts): Operations {
     // What was never mapped is no message, or not kept whole, or still waits for its first outcome.
     if (message.mappingVersion === null) return left('unchanged');
     const outcome = mapAgain(message, channel, parts);
-    if (onlyIfMended && outcome.state !== 'mapped' && outcome.state !== 'skipped') return left('unchanged');
+    const isMended = outcome.state === 'mapped' || outcome.state === 'skipped';
+    if (onlyIfMended && !isMended) return { ...left('unchanged'), faults: outcome.faults };
     const done = await journal.replay(messageId, outcome, actOf(by));
     onActed(messageId);
     log.info('message-replayed', { channel: message.channel, messageId, state: done.state });
