@@ -112,7 +112,7 @@ describe('docs/mapping.md', () => {
     expect(around.map((line) => line.slice(0, 3))).toEqual(['MSH', 'PID', 'OBR']);
     expect(examples.length).toBeGreaterThan(25);
     const recipes = examples.map(({ title }) => Number.parseInt(title, 10)).filter((number) => !Number.isNaN(number));
-    expect(recipes).toEqual(Array.from({ length: 23 }, (_, index) => index + 1));
+    expect(recipes).toEqual(Array.from({ length: 24 }, (_, index) => index + 1));
   });
 
   it.each(examples.map((example) => [example.title, example] as const))('%s', (_, example) => {

@@ -98,8 +98,9 @@ function write(
     '',
     'Next:',
     `  sluss check${flag}`,
-    `  sluss map ${sample}${flag} --explain`,
+    `  sluss map ${sample}${flag}${addition === null ? '' : ` --channel ${name}`} --explain`,
     `  mkdir -p conversations/${name}-1 && cp ${sample} conversations/${name}-1/in.hl7`,
+    ...(addition === null ? [] : [`  echo "channel: ${name}" > conversations/${name}-1/about.txt`]),
     `  sluss test conversations${flag} --update`,
   ])
     terminal.print(line);
@@ -138,7 +139,7 @@ function schemaFrom(folder: string): string {
 function slug(text: string): string {
   const plain = text
     .normalize('NFKD')
-    .replace(/[\u0300-\u036f]/g, '')
+    .replace(/[\u0300-\u036f'’]/g, '')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '');

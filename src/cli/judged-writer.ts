@@ -132,7 +132,15 @@ function showDiff(
   terminal.print(paint(terminal, 'bold', name));
   if (before !== after) terminal.print(`  state ${before} → ${after}`);
   if (changes.length === 0 && before === after) terminal.print('  no difference');
-  for (const change of changes) showChange(change, terminal);
+  const told = changes.filter((change) => !isDerived(change.before) || !isDerived(change.after));
+  for (const change of told) showChange(change, terminal);
+  const derived = changes.length - told.length;
+  if (derived > 0) terminal.print(paint(terminal, 'dim', `  ~ ${derived} ids and references, as their keys differ`));
+}
+
+/** True of ids that we derive, and of what refers to them: where a key differs, all of them do. */
+function isDerived(value: unknown): boolean {
+  return typeof value === 'string' && /^(urn:uuid:[0-9a-f-]{36}|([A-Z][A-Za-z]+\/)?[0-9a-f]{32})$/.test(value);
 }
 
 function toJson({ message, judged }: JudgedMessage, isExplained: boolean, workbench: Workbench) {

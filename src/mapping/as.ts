@@ -3,7 +3,7 @@ import type { Precision } from '../hl7/datetime.ts';
 import { PathError, parsePath } from '../hl7/path.ts';
 import { CONVERSIONS, type ConversionName, type ConversionOptions } from './conversion.ts';
 import { suggest } from './problem.ts';
-import { compileRule, type RuleKeys } from './rule.ts';
+import { compilePart, compileRule, type RuleKeys } from './rule.ts';
 import { type Found, foundText, type Scope, scopeAtCell } from './scope.ts';
 import { compileSource } from './source.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -30,9 +30,8 @@ export function compileAs(node: YamlNode, keys: RuleKeys, around: Surroundings):
     isLoose: name.startsWith('loosely '),
   };
   const unit = keys.get('unit');
-  const unitSource = unit === undefined ? null : compileSource(unit, around.variables);
-  const optionsOf = (scope: Scope) =>
-    unitSource === null ? options : { ...options, unit: unitSource.readFirst(scope) };
+  const readUnit = unit === undefined ? null : compilePart(unit, around);
+  const optionsOf = (scope: Scope) => (readUnit === null ? options : { ...options, unit: readUnit(scope) });
   const where = node.where;
   const by = /^(?:loosely )?by /.exec(name)?.[0];
   if (by !== undefined) {

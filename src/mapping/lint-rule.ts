@@ -163,7 +163,8 @@ function lintFrom(node: YamlNode, keys: Keys, expected: Expected | null, scope: 
   const facts = (all?.isList ? all.items() : [source]).map((one) => lintSource(one, scope));
   const first = facts[0] ?? { made: ANYTHING, cell: null, isWhole: true };
   const unit = keys.get('unit')?.value;
-  if (unit !== undefined) lintSource(unit, scope);
+  if (unit?.isScalar) lintSource(unit, scope);
+  else if (unit !== undefined) lintRule(unit, null, scope);
   const isJoined = keys.has('join');
   const isAlike = facts.every(({ made }) => made.type === first.made.type);
   let made: Made = isAlike ? first.made : ANYTHING;

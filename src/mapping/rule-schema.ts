@@ -83,7 +83,10 @@ export const RULE: Record<string, Schema> = {
     description: AS,
     anyOf: [{ enum: Object.keys(CONVERSION_FACTS), description: AS }, text(AS, { examples: DATATYPES })],
   },
-  unit: source('Where the unit stands, for Quantity, ReferenceRange and by.'),
+  unit: as(
+    'part',
+    'Where the unit stands, for Quantity, ReferenceRange and by; or a rule that sets unit, system, code.',
+  ),
   precision: {
     enum: ['year', 'month', 'day', 'hour', 'minute', 'second', 'fraction'],
     description: 'The least precise time that will do; less is a fault.',

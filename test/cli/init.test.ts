@@ -110,6 +110,7 @@ describe('sluss init', () => {
     );
     expect(read('sluss.yaml')).toBe(before);
     expect(second.out).toContain('sluss.yaml is there already, and was not changed. Add to it:');
+    expect(second.out).toMatch(/sluss map \S+ -c \S+ --channel a-laboratory-whose-name-goes-on-for-very --explain/);
     expect(second.out).toContain('source: { kind: mllp, host: 127.0.0.1, port: 2576 }');
   });
 

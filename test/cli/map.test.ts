@@ -196,6 +196,14 @@ describe('sluss map', () => {
     expect(same.out).toContain('no difference');
   });
 
+  it('tells ids that differ because their keys do in one line', async () => {
+    const mine = join(folder, 'mappings');
+    cpSync(join(ROOT, 'mappings'), mine, { recursive: true });
+    writeFileSync(join(mine, 'lab.yaml'), 'mapping: lab\nextends: oru-r01\nsettings: { sender: { value: X } }\n');
+    const { out } = await map(fileOf('naat-negative-personnummer'), '--mappings', mine, '--diff', 'lab');
+    expect(out).toMatch(/^\S+ #1\n {2}~ \d+ ids and references, as their keys differ$/);
+  });
+
   it('compares with another mapping by its name', async () => {
     const { out } = await map(fileOf('naat-negative-personnummer'), '--diff', 'se-covid-certificates');
     expect(out).toContain('- fhir/transaction');

@@ -52,6 +52,8 @@ export function readNumber(text: string): string | null {
  */
 function readUnit(options: ConversionOptions, run: Run): Pick<Quantity, 'unit' | 'system' | 'code'> {
   if (options.unit === null) return {};
+  const said = saidUnit(options);
+  if (said !== null) return said;
   const part = partReader(options.unit, run);
   for (const [code, text, system] of [
     [part(1), part(2), part(3)],
@@ -65,9 +67,20 @@ function readUnit(options: ConversionOptions, run: Run): Pick<Quantity, 'unit' |
   return unit === '' ? {} : { unit };
 }
 
+/** What a rule of the mapping makes of the unit: `unit`, `system`, `code`; null = it is what stands in the message. */
+function saidUnit({ unit }: ConversionOptions): Pick<Quantity, 'unit' | 'system' | 'code'> | null {
+  if (typeof unit?.value !== 'object' || unit.value === null) return null;
+  const said = unit.value as { unit?: unknown; system?: unknown; code?: unknown };
+  const text = (name: 'unit' | 'system' | 'code') => (said[name] === undefined ? {} : { [name]: String(said[name]) });
+  // A system without a code says nothing.
+  return { ...text('unit'), ...(said.code === undefined ? {} : { ...text('system'), ...text('code') }) };
+}
+
 /** The unit as people write it; '' where there is none. */
 export function unitText(options: ConversionOptions, run: Run): string {
   if (options.unit === null) return '';
+  const said = saidUnit(options);
+  if (said !== null) return said.unit ?? said.code ?? '';
   const part = partReader(options.unit, run);
   return part(2) || part(1) || part(9) || part(5) || part(4);
 }
