@@ -191,8 +191,14 @@ function lastChild(parent: OpenGroup, name: string): OpenGroup | null {
 
 /** All groups of a name at or below a group, in message order. */
 export function findGroups(from: Group, name: string): Group[] {
-  if (from.name === name) return [from];
-  return from.children.flatMap((child) => findGroups(child, name));
+  const found: Group[] = [];
+  addGroups(from, name, found);
+  return found;
+}
+
+function addGroups(group: Group, name: string, found: Group[]): void {
+  if (group.name === name) found.push(group);
+  else if (mayHold(group.name, name)) for (const child of group.children) addGroups(child, name, found);
 }
 
 /**
@@ -247,9 +253,14 @@ function lookForSegmentsOf(scope: Group, groupName: string, name: string): reado
 
 /** The segments of a name at or below a group, in message order. */
 export function collectSegments(group: Group, name: string): Segment[] {
-  const found = group.segments.filter((segment) => segment.name === name);
-  for (const child of group.children) found.push(...collectSegments(child, name));
+  const found: Segment[] = [];
+  addSegments(group, name, found);
   return found;
+}
+
+function addSegments(group: Group, name: string, found: Segment[]): void {
+  for (const segment of group.segments) if (segment.name === name) found.push(segment);
+  for (const child of group.children) addSegments(child, name, found);
 }
 
 const PARENTS: Readonly<Record<string, string>> = {
@@ -266,12 +277,11 @@ const PARENTS: Readonly<Record<string, string>> = {
 
 /** True if groups of the second name stand somewhere below groups of the first. */
 export function mayHold(groupName: string, below: string): boolean {
-  return mayHoldBelow(groupName, [below]);
+  for (let name = PARENTS[below]; name !== undefined; name = PARENTS[name]) if (name === groupName) return true;
+  return false;
 }
 
 function mayHoldBelow(groupName: string, homes: readonly string[]): boolean {
-  return homes.some((home) => {
-    for (let name = PARENTS[home]; name !== undefined; name = PARENTS[name]) if (name === groupName) return true;
-    return false;
-  });
+  for (const home of homes) if (mayHold(groupName, home)) return true;
+  return false;
 }

@@ -3,6 +3,15 @@ import { type Delimiters, STANDARD_DELIMITERS } from './delimiters.ts';
 /** HL7's explicit "there is no value": the sender says so, unlike an empty field, of which nothing is said. */
 export const HL7_NULL = '""';
 
+/** Field numbers from 1 to 63 as bits: `low` has those up to 31, `high` the rest less 32. */
+export interface FieldSet {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The highest field number that a set can have. */
+export const MAX_SET_FIELD = 63;
+
 /** One segment of a message; fields are cut on first use. Texts are raw, that is, still escaped. */
 export class Segment {
   readonly name: string;
@@ -12,6 +21,8 @@ export class Segment {
   readonly #delimiters: Delimiters;
   readonly #isHeader: boolean;
   #fields: string[] | null = null;
+  /** Which fields are not empty, of those a set can have; null = not looked at yet. */
+  #filled: FieldSet | null = null;
 
   constructor(name: string, occurrence: number, text: string, delimiters: Delimiters) {
     this.name = name;
@@ -41,6 +52,12 @@ export class Segment {
     return number === 1 ? this.#delimiters.field : (this.#cut()[number - 1] ?? null);
   }
 
+  /** True if at least one of these fields is not empty: a look at two numbers, whatever the segment's length. */
+  isAnyFilled(fields: FieldSet): boolean {
+    this.#filled ??= this.#lookForFilled();
+    return ((this.#filled.low & fields.low) | (this.#filled.high & fields.high)) !== 0;
+  }
+
   /** The field's repetitions, at least one where the field exists; [] where the segment ends before it. */
   repetitions(number: number): readonly string[] {
     const field = this.field(number);
@@ -55,6 +72,20 @@ export class Segment {
     if (field === null || (this.#isHeader && number <= 2)) return field;
     const end = field.indexOf(this.#delimiters.repetition);
     return end < 0 ? field : field.slice(0, end);
+  }
+
+  #lookForFilled(): FieldSet {
+    const fields = this.#cut();
+    const shift = this.#isHeader ? 1 : 0;
+    let low = this.#isHeader ? 1 << 1 : 0;
+    let high = 0;
+    for (let index = 1; index < fields.length && index + shift <= MAX_SET_FIELD; index += 1) {
+      if (fields[index] === '') continue;
+      const number = index + shift;
+      if (number < 32) low |= 1 << number;
+      else high |= 1 << (number - 32);
+    }
+    return { low, high };
   }
 
   #cut(): string[] {

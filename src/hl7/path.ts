@@ -173,12 +173,13 @@ class PathReader {
 
 /** The segments a path means within a group. */
 export function selectSegments(path: Path, scope: Group, message: Message): readonly Segment[] {
-  return select(path.segments, segmentsNamed(path, scope), (segment, test) =>
+  return select(path.segments, findSegmentsAt(path, scope), (segment, test) =>
     segment.repetitions(test.field ?? 1).some((repetition) => says(repetition, test, message)),
   );
 }
 
-function segmentsNamed(path: Path, scope: Group): readonly Segment[] {
+/** The segments of a path's name within a group, before its selector chooses among them. */
+export function findSegmentsAt(path: Pick<Path, 'group' | 'segment'>, scope: Group): readonly Segment[] {
   return path.group === null ? findSegments(scope, path.segment) : findSegmentsOf(scope, path.group, path.segment);
 }
 
@@ -216,7 +217,7 @@ export function readFirstValued(path: Path, scope: Group, message: Message): Cel
   const { field } = path;
   if (field === null || path.segments.kind !== 'first' || path.repetitions.kind !== 'first')
     return readCells(path, scope, message).find(({ raw }) => isValued(raw, message)) ?? null;
-  const segment = segmentsNamed(path, scope)[0];
+  const segment = findSegmentsAt(path, scope)[0];
   const raw = segment?.firstRepetition(field) ?? '';
   if (segment === undefined || raw === '') return null;
   const cell = cellOf(path, segment, field, raw, 1, message);

@@ -15,8 +15,12 @@ export interface ConditionReader {
 
 export type Presence = 'absent' | 'empty' | 'null' | 'valued';
 
-/** Asks for nothing it does not need: behind a decided `&&`, `||` or `?:` neither paths nor variables are read. */
-export type Condition = (reader: ConditionReader) => boolean;
+export interface Condition {
+  /** Asks for nothing it does not need: behind a decided `&&`, `||` or `?:` neither paths nor variables are read. */
+  (reader: ConditionReader): boolean;
+  /** True = there is an answer whatever is read, and no variable is. */
+  readonly neverFails: boolean;
+}
 
 /** Why an expression was refused, and at which character of it (from 0). */
 export class ConditionError extends Error {
@@ -69,9 +73,12 @@ export function compileCondition(
     values[variable] = readWith((reader) => asNumber(reader.readVariable(variable)));
   }
   const prototype = Object.create(null, values) as object;
-  const askCel: Condition = (reader) => parsed(Object.create(prototype, { [READER]: { value: reader } })) === true;
+  const askCel = (reader: ConditionReader) =>
+    parsed(Object.create(prototype, { [READER]: { value: reader } })) === true;
   const quick = compileQuickCondition(parsed.ast, paths);
-  return quick === null ? askCel : (reader) => quick(reader) ?? askCel(reader);
+  const ask = quick === null ? askCel : (reader: ConditionReader) => quick(reader) ?? askCel(reader);
+  const isOfPathsAlone = variables.every((one) => !used.has(one));
+  return Object.assign(ask, { neverFails: quick !== null && isOfPathsAlone });
 }
 
 export interface ConditionPath {

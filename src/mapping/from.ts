@@ -1,4 +1,5 @@
 import { compileAs } from './as.ts';
+import { type FieldNeeds, needOfAny } from './field-need.ts';
 import { FUNCTIONS, type MappingFunction } from './functions.ts';
 import { compileLookup, findTable, type LookupKeys } from './lookup.ts';
 import { suggest } from './problem.ts';
@@ -12,6 +13,7 @@ import type { YamlNode } from './yaml-node.ts';
 export interface Made {
   readonly evaluate: Evaluate;
   readonly source: Source | null;
+  readonly needs: FieldNeeds;
 }
 
 /** Compiles `from:` and `all:`. @throws ProblemError */
@@ -44,7 +46,7 @@ export function compileFrom(node: YamlNode, keys: RuleKeys, around: Surroundings
     if (joint === null) return Found.made(values);
     return values.length === 0 ? null : Found.made(values.join(joint));
   };
-  return { evaluate: withTrail(evaluate, where), source };
+  return { evaluate: withTrail(evaluate, where), source, needs: needOfAny(sources.map(({ needs }) => needs)) };
 }
 
 /** `table` and `as`: what is made of one thing that was found. */
@@ -87,7 +89,8 @@ export function compileCall(call: YamlNode, keys: RuleKeys, around: Surroundings
     const value = run({ found, table, run: scope.run, where });
     return value === null ? null : Found.made(value, found[0] ?? null);
   };
-  return { evaluate: withTrail(evaluate, where), source: sources[0] ?? null };
+  // A function may make something of nothing.
+  return { evaluate: withTrail(evaluate, where), source: sources[0] ?? null, needs: null };
 }
 
 /** An empty list is something to a condition ("x" in list), but no element: FHIR has no empty arrays. */

@@ -1,3 +1,4 @@
+import { needOfAny } from './field-need.ts';
 import { type Made, withTrail } from './from.ts';
 import { suggest } from './problem.ts';
 import type { RuleKeys } from './rule.ts';
@@ -18,6 +19,7 @@ export function compileReference(node: YamlNode, keys: RuleKeys, around: Surroun
   if (from === undefined) {
     return {
       source: null,
+      needs: null,
       evaluate: withTrail((scope) => {
         const [url, ...others] = scope.bundle?.find(entry, scope) ?? [];
         // Which of several is meant nobody can tell, so none is named.
@@ -28,6 +30,7 @@ export function compileReference(node: YamlNode, keys: RuleKeys, around: Surroun
   const source = compileSource(from, around.variables);
   return {
     source,
+    needs: source.needs,
     evaluate: withTrail((scope) => {
       const found = source.readFirst(scope);
       if (found === null || found.cell === null) return null;
@@ -54,7 +57,8 @@ export function compileReferences(node: YamlNode, keys: RuleKeys, around: Surrou
       .filter((url) => url !== null);
     return Found.made([...new Set(urls)].map((reference) => ({ reference })));
   };
-  return { source: sources[0] ?? null, evaluate: withTrail(evaluate, node.where) };
+  const needs = from === undefined ? null : needOfAny(sources.map((source) => source.needs));
+  return { source: sources[0] ?? null, needs, evaluate: withTrail(evaluate, node.where) };
 }
 
 function entryName(node: YamlNode, around: Surroundings): string {

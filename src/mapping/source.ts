@@ -12,6 +12,7 @@ import {
   readFirstValued,
   selectSegments,
 } from '../hl7/path.ts';
+import { type FieldNeeds, needOf, needOfAny } from './field-need.ts';
 import { suggest } from './problem.ts';
 import { Found, type Scope } from './scope.ts';
 import type { YamlNode } from './yaml-node.ts';
@@ -31,6 +32,8 @@ export interface Source {
   readAll(scope: Scope): Found[];
   /** The HL7 location to name when nothing was found. */
   locateMissing(scope: Scope): string | null;
+  /** Where all of these are empty it finds nothing. */
+  readonly needs: FieldNeeds;
 }
 
 type Alternative =
@@ -102,7 +105,9 @@ function compileAlternative(
 }
 
 function makeSource(alternatives: readonly Alternative[]): Source {
+  const needs = needOfAny(alternatives.map((one) => (one.kind === 'path' ? needOf(one.path) : null)));
   return {
+    needs,
     readFirst(scope) {
       for (const alternative of alternatives) {
         if (alternative.kind === 'variable') {

@@ -1,5 +1,6 @@
 import type { Override } from './addition.ts';
 import type { EntryChanges } from './entry.ts';
+import type { FieldNeeds } from './field-need.ts';
 import type { Problem } from './problem.ts';
 import type { Found, Scope } from './scope.ts';
 import type { ReadVariable } from './source.ts';
@@ -11,6 +12,8 @@ export interface Evaluate {
   (scope: Scope): Found | null;
   /** The HL7 location to name when it gives nothing; where this is missing, or null, there is no such place. */
   readonly locateMissing?: (scope: Scope) => string | null;
+  /** Where all of these are empty it gives nothing and notes nothing; where this is missing, or null, nobody can say. */
+  readonly needs?: FieldNeeds;
 }
 
 /** What rules may refer to while a file is compiled. */

@@ -6,8 +6,15 @@ import { type Scope, textOf } from './scope.ts';
 import type { ReadVariable } from './source.ts';
 import type { YamlNode } from './yaml-node.ts';
 
+/** A compiled `when:`. */
+export interface Holds {
+  (scope: Scope): boolean;
+  /** True = it has an answer whatever the message holds, and asks nothing of variables. */
+  readonly neverFails: boolean;
+}
+
 /** Compiles `when:`; a condition that fails to evaluate is a fault of the mapping. @throws ProblemError */
-export function compileWhen(node: YamlNode, variables: ReadonlyMap<string, ReadVariable>): (scope: Scope) => boolean {
+export function compileWhen(node: YamlNode, variables: ReadonlyMap<string, ReadVariable>): Holds {
   let condition: Condition;
   try {
     condition = compileCondition(node.text('a condition'), [...variables.keys()], (name) => void variables.get(name));
@@ -17,7 +24,7 @@ export function compileWhen(node: YamlNode, variables: ReadonlyMap<string, ReadV
   }
   const where = node.where;
   const ask = (scope: Scope) => condition(new ScopeReader(scope, variables));
-  return (scope) => {
+  const holds = (scope: Scope) => {
     const { trail } = scope.run;
     try {
       return trail === null ? ask(scope) : trail.collect(() => ask(scope)).value;
@@ -26,6 +33,7 @@ export function compileWhen(node: YamlNode, variables: ReadonlyMap<string, ReadV
       throw new Fault('mapping-incomplete', { where, detail: 'condition' });
     }
   };
+  return Object.assign(holds, { neverFails: condition.neverFails });
 }
 
 /** Lets a condition read one result. */
