@@ -8,6 +8,7 @@ import {
   type ResourceScope,
   report,
 } from './inspection.ts';
+import { rightPlacesOf } from './lasting-value.ts';
 import { type ElementShape, resourceShapeOf, type Shape, shapeOf } from './r4-shape.ts';
 import { checkContained, checkLinks, checkReference, followFragment, readContained } from './reference-rules.ts';
 import type { ResourceIssue } from './resource-issue.ts';
@@ -37,7 +38,7 @@ const NO_SCOPE: ResourceScope = { type: '', contained: new Map(), current: null 
  * @see HL7 FHIR 4.0.1, http://hl7.org/fhir/R4/validation.html
  */
 export function checkResource(resource: unknown): ResourceIssue[] {
-  const inspection: Inspection = { issues: [], steps: [], bundle: null, scope: NO_SCOPE };
+  const inspection: Inspection = { issues: [], steps: [], references: 0, bundle: null, scope: NO_SCOPE };
   walkResource(inspection, resource, false);
   return inspection.issues;
 }
@@ -176,6 +177,18 @@ function walkItem(inspection: Inspection, item: unknown, element: ElementShape):
     report(inspection, 'json-type', element.type);
     return;
   }
+  const rightPlaces = rightPlacesOf(item);
+  if (rightPlaces === null) walkComplex(inspection, item, element);
+  else if (!rightPlaces.has(element)) {
+    const { references, issues } = inspection;
+    const found = issues.length;
+    walkComplex(inspection, item, element);
+    const isRight = issues.length === found && found < MAX_ISSUES;
+    if (isRight && inspection.references === references) rightPlaces.add(element);
+  }
+}
+
+function walkComplex(inspection: Inspection, item: JsonObject, element: ElementShape): void {
   walkObject(inspection, item, shapeOf(element.type), false);
   if (element.type === 'Reference') checkReference(inspection, item, element.targets);
   if (element.codes !== null && !hasCodeOf(item, element.codes.set)) {

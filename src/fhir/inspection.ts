@@ -7,6 +7,8 @@ export interface Inspection {
   readonly issues: ResourceIssue[];
   /** Names and places in lists from the root to where the check stands. */
   readonly steps: (string | number)[];
+  /** How many references were followed: what holds one is not right or wrong by itself. */
+  references: number;
   /** The bundle around the resource; null = none. */
   bundle: BundleScope | null;
   /** The resource that local references (`#id`) are about: the nearest that is not contained. */

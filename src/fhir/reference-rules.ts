@@ -9,6 +9,7 @@ const NOTHING_CONTAINED: ReadonlyMap<string, ContainedResource> = new Map();
 
 /** A Reference: its form, whether what it names is there, and whether it is of a type allowed at this place. */
 export function checkReference(inspection: Inspection, value: JsonObject, targets: ReadonlySet<string> | null): void {
+  inspection.references += 1;
   const stated = typeof value.type === 'string' ? value.type.replace(DEFINITIONS, '') : null;
   const found = typeof value.reference === 'string' ? readTarget(inspection, value.reference) : null;
   if (stated !== null && found !== null && stated !== found) report(inspection, 'reference-type', found, 'type');
@@ -50,6 +51,7 @@ function readTarget(inspection: Inspection, literal: string): string | null {
 
 /** `#id` in a reference or a canonical: marks what it names as referred to; reports ref-1 where there is nothing. */
 export function followFragment(inspection: Inspection, id: string): string | null {
+  inspection.references += 1;
   const { scope } = inspection;
   if (id === '') {
     if (scope.current === null) {

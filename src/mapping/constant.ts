@@ -1,3 +1,4 @@
+import { keepLasting } from '../fhir/lasting-value.ts';
 import type { Found } from './scope.ts';
 import type { Evaluate } from './surroundings.ts';
 import type { YamlNode } from './yaml-node.ts';
@@ -22,14 +23,8 @@ export function keepConstant(evaluate: Evaluate): Evaluate {
     if (scope.run.trail !== null) return evaluate(scope);
     if (kept === undefined) {
       kept = evaluate(scope);
-      freeze(kept?.value);
+      keepLasting(kept?.value);
     }
     return kept;
   };
-}
-
-function freeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null) return;
-  for (const inner of Object.values(value)) freeze(inner);
-  Object.freeze(value);
 }

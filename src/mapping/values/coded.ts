@@ -1,17 +1,18 @@
 import { partOfCell, readPart } from '../../hl7/path.ts';
 import { type Found, foundText, readRaw, type Run } from '../scope.ts';
 import type { Table } from '../table.ts';
+import { isPlain, Remembered } from './remembered.ts';
 
 export interface Coding {
-  system?: string;
-  version?: string;
-  code?: string;
-  display?: string;
+  readonly system?: string;
+  readonly version?: string;
+  readonly code?: string;
+  readonly display?: string;
 }
 
 export interface CodeableConcept {
-  coding?: Coding[];
-  text?: string;
+  readonly coding?: readonly Coding[];
+  readonly text?: string;
 }
 
 /**
@@ -21,6 +22,24 @@ export interface CodeableConcept {
  * @see HL7 v2-to-FHIR, datatype map CWE[CodeableConcept]
  */
 export function readCodeableConcept(found: Found, run: Run, systems: Table | null): CodeableConcept | null {
+  const { cell } = found;
+  if (cell === null || !isPlain(cell, run)) return makeCodeableConcept(found, run, systems);
+  return conceptsOf(systems).recall(cell.raw, (raw) => makeCodeableConcept(found.part(raw), run, systems));
+}
+
+const WITHOUT_SYSTEMS = {};
+const concepts = new WeakMap<object, Remembered<CodeableConcept | null>>();
+
+function conceptsOf(systems: Table | null): Remembered<CodeableConcept | null> {
+  const key = systems ?? WITHOUT_SYSTEMS;
+  const known = concepts.get(key);
+  if (known !== undefined) return known;
+  const made = new Remembered<CodeableConcept | null>();
+  concepts.set(key, made);
+  return made;
+}
+
+function makeCodeableConcept(found: Found, run: Run, systems: Table | null): CodeableConcept | null {
   const part = partReader(found, run);
   const text = part(9) || TRIPLETS.map(([code, name]) => (part(code) === '' ? part(name) : '')).find(Boolean) || '';
   const coding = TRIPLETS.map(([code, name, system, version]) => {

@@ -1,0 +1,34 @@
+import type { Cell } from '../../hl7/path.ts';
+import { keepLasting } from '../../fhir/lasting-value.ts';
+import type { Run } from '../scope.ts';
+
+/** Beyond these, texts are no codes, or somebody sends new ones without end. */
+const MAX_TEXTS = 5000;
+const MAX_CHARACTERS = 300;
+
+/**
+ * What was made of the texts of coded fields. A laboratory has a few thousand codes, units and ranges, and sends them
+ * again and again; measured, in DECISIONS.md, 37. The values are shared and frozen.
+ */
+export class Remembered<Value> {
+  readonly #known = new Map<string, Value>();
+
+  /** What `make` makes of the text, now or before. Nothing but the text may count for it. */
+  recall(text: string, make: (text: string) => Value): Value {
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    if (text.length > MAX_CHARACTERS) return make(text);
+    if (this.#known.size >= MAX_TEXTS) this.#known.clear();
+    // A copy, since a part of a message's text would keep all of it in memory.
+    const copy = Buffer.from(text).toString();
+    const made = keepLasting(make(copy));
+    this.#known.set(copy, made);
+    return made;
+  }
+}
+
+/** True of a whole repetition whose meaning hangs on its raw text alone: no unusual delimiters, nothing escaped. */
+export function isPlain(cell: Cell, { message: { delimiters } }: Run): boolean {
+  if (cell.component !== null || delimiters.component !== '^' || delimiters.subcomponent !== '&') return false;
+  return delimiters.escape === null || !cell.raw.includes(delimiters.escape);
+}
