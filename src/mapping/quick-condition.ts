@@ -13,7 +13,7 @@ type ReadText = (reader: ConditionReader) => string;
 
 /**
  * Makes functions of the conditions that nearly all are: presence of paths, a path or a variable compared with a text, a
- * word in a list, and what `!`, `&&` and `||` make of these. Null where there is anything else in it. An answer is the
+ * path with a path, a word in a list, a list's length, and what `!`, `&&` and `||` make of these. Null where there is anything else in it. An answer is the
  * one CEL would give; where types, faults or missing members decide, there is none. See DECISIONS.md, 17.
  */
 export function compileQuickCondition(ast: unknown, paths: readonly ConditionPath[]): QuickCondition | null {
@@ -45,9 +45,24 @@ export function compileQuickCondition(ast: unknown, paths: readonly ConditionPat
       return quickEquality(left, right, ast.op === '==', paths);
     case 'in':
       return quickMembership(left, right, paths);
+    case '>':
+      return quickSize(left, right, paths);
     default:
       return null;
   }
+}
+
+/** `size(values) > 1`. */
+function quickSize(left: unknown, right: unknown, paths: readonly ConditionPath[]): QuickCondition | null {
+  if (!isNode(left) || left.op !== 'call' || !isNode(right) || typeof right.args !== 'bigint') return null;
+  const [name, [of] = []] = left.args as [string, unknown[]?];
+  const list = name === 'size' ? quickVariable(of, paths) : null;
+  if (list === null) return null;
+  const least = Number(right.args);
+  return (reader) => {
+    const values = list(reader);
+    return Array.isArray(values) ? values.length > least : undefined;
+  };
 }
 
 function quickPresence(node: Node, paths: readonly ConditionPath[]): QuickCondition | null {
@@ -63,9 +78,10 @@ function quickEquality(
   isEqual: boolean,
   paths: readonly ConditionPath[],
 ): QuickCondition | null {
+  const [text, other] = [quickText(left, paths), quickText(right, paths)];
+  if (text !== null && other !== null) return (reader) => (text(reader) === other(reader)) === isEqual;
   if (!isNode(right) || right.op !== 'value') return null;
   const wanted = right.args;
-  const text = quickText(left, paths);
   if (text !== null) return typeof wanted === 'string' ? (reader) => (text(reader) === wanted) === isEqual : null;
   const read = quickVariable(left, paths);
   if (read === null || !isPlain(wanted)) return null;
@@ -87,12 +103,12 @@ function quickMembership(left: unknown, right: unknown, paths: readonly Conditio
     return words === null ? null : (reader) => words.includes(text(reader));
   }
   const list = quickVariable(right, paths);
-  if (list === null || !isNode(left) || left.op !== 'value' || typeof left.args !== 'string') return null;
-  const word = left.args;
+  const word = text ?? quickLiteral(left);
+  if (list === null || word === null) return null;
   return (reader) => {
     const values = list(reader);
     const areTexts = Array.isArray(values) && values.every((value) => typeof value === 'string');
-    return areTexts ? values.includes(word) : undefined;
+    return areTexts ? values.includes(word(reader)) : undefined;
   };
 }
 
@@ -101,6 +117,13 @@ function quickText(node: unknown, paths: readonly ConditionPath[]): ReadText | n
   if (!isNode(node) || node.op !== 'id') return null;
   const found = paths.find(({ name }) => name === node.args);
   return found === undefined || found.presence !== null ? null : (reader) => reader.readText(found.path);
+}
+
+/** A text in quotes. */
+function quickLiteral(node: unknown): ReadText | null {
+  if (!isNode(node) || node.op !== 'value' || typeof node.args !== 'string') return null;
+  const text = node.args;
+  return () => text;
 }
 
 /** The value of a variable, or of a member of it; `undefined` where it cannot be read. */

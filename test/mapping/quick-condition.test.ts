@@ -58,7 +58,9 @@ const { expression } = fc.letrec<{ expression: string; leaf: string }>((tie) => 
     fc
       .tuple(path, fc.array(word, { minLength: 1, maxLength: 3 }))
       .map(([at, words]) => `${at} in [${words.join(', ')}]`),
-    fc.tuple(word, variable).map(([text, list]) => `${text} in ${list}`),
+    fc.tuple(path, comparison, path).map((parts) => parts.join(' ')),
+    fc.tuple(fc.oneof(word, path), variable).map(([text, list]) => `${text} in ${list}`),
+    fc.tuple(variable, fc.constantFrom(0, 1, 2)).map(([list, least]) => `size(${list}) > ${least}`),
   ),
   expression: fc.oneof(
     { maxDepth: 3 },
@@ -109,7 +111,13 @@ describe('a quick condition', () => {
   });
 
   it('leaves to CEL what it does not know', () => {
-    for (const text of ['size(wanted) > 1', 'flag', 'OBX-11.startsWith("F")', 'valued(OBX-11) ? true : false'])
+    for (const text of [
+      'size(OBX-11) > 1',
+      'size(wanted) >= 1',
+      'flag',
+      'OBX-11.startsWith("F")',
+      'valued(OBX-11) ? true : false',
+    ])
       expect(quickOf(text), text).toBeNull();
   });
 
