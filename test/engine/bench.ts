@@ -122,10 +122,10 @@ function createScriptedSource(): ScriptedSource {
   return source;
 }
 
-function createScriptedParties(ids: readonly string[]) {
+function createScriptedParties(ids: readonly string[], validTo: () => number | null) {
   const versions = new Map(ids.map((id) => [id, 'v1']));
   const parties: Parties = {
-    list: () => ids.map((id) => ({ party: parties.get(id)!, fault: null, validTo: null })),
+    list: () => ids.map((id) => ({ party: parties.get(id)!, fault: null, validTo: id === ids[0] ? validTo() : null })),
     get: (id) => (ids.includes(id) ? { id, name: id, organisationNumber: '2321000016' } : null),
     credentials: (id) => ({ tls: { cert: '', key: '' }, version: versions.get(id) ?? '' }),
   };
@@ -137,6 +137,8 @@ export interface BenchOptions {
   readonly settings?: Partial<EngineSettings>;
   readonly upkeep?: Partial<UpkeepSettings>;
   readonly alarmReceiver?: AlarmReceiver;
+  /** End of the first party's certificate. */
+  readonly validTo?: () => number;
   readonly inDoubt?: 'repeat' | 'hold';
   /** More of the channel. */
   readonly channel?: Partial<Channel>;
@@ -156,7 +158,7 @@ export async function setUpBench(options: BenchOptions = {}) {
   const mapper = createScriptedMapper();
   const target = createScriptedTarget(options.inDoubt ?? 'repeat');
   const files = createScriptedTarget('repeat');
-  const { parties, versions } = createScriptedParties(['nord', 'syd']);
+  const { parties, versions } = createScriptedParties(['nord', 'syd'], options.validTo ?? (() => null));
   const limits = { ...TARGET_LIMITS, ...options.limits };
   const opened: Journal[] = [];
 

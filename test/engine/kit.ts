@@ -5,6 +5,8 @@ import type { Log, LogFields } from '../../src/contracts/log.ts';
 export interface ManualClock extends Clock {
   /** Moves on, calling what comes due in order of time; lets promises run between the calls. */
   advance(byMs: number): Promise<void>;
+  /** Sets the wall clock, and nothing else: what waits, waits for as long as before. */
+  jump(byMs: number): void;
   readonly pending: number;
 }
 
@@ -35,6 +37,10 @@ export function createManualClock(startAt = Date.UTC(2021, 5, 1, 8)): ManualCloc
       }
       now = until;
       await breathe();
+    },
+    jump(byMs) {
+      now += byMs;
+      for (const entry of calls) entry.atMs += byMs;
     },
     get pending() {
       return calls.size;
