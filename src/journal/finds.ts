@@ -1,5 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { FaultCode, FaultRecord } from '../contracts/fault.ts';
+import { Fault, type FaultCode, type FaultRecord } from '../contracts/fault.ts';
 import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
 import type { FoundMessages, MessageQuery, MessageSummary, PageMark, PageRequest } from '../contracts/operations.ts';
 import type { Calls } from './group-commit.ts';
@@ -10,6 +10,8 @@ const LOOK_AT = 1_000;
 const LOOK_AT_BYTES = 16 << 20;
 /** More deliveries than this in one state are not collected: the newest messages are looked through instead. */
 const MOST_OPEN = 20_000;
+/** Of more pairs of target and party than this, fewer of each are read at once. */
+const MANY_OWNERS = 4;
 /** Before every message there is. */
 const TOP: PageMark = { receivedAt: Number.MAX_SAFE_INTEGER, id: Number.MAX_SAFE_INTEGER };
 
@@ -43,83 +45,84 @@ export function makeFinds(db: Database): Calls {
     )
     .pluck();
 
-  /** Candidates behind a place, newest first, at most `LOOK_AT`: from the index that leaves fewest; some without their time. */
-  const listCandidates = (query: MessageQuery, after: PageMark): PageMark[] => {
-    const { channel, state, controlId, deliveryState, target, party, from, to } = query;
-    const counted = tallies.all();
-    const channels =
-      channel !== null
-        ? [channel]
-        : [...new Set(counted.filter(({ kind }) => kind === 'message').map(({ owner }) => owner))];
-    const owners = counted.filter(
-      (one) =>
-        one.kind === 'delivery' &&
-        (target === null || one.owner === target) &&
-        (party === null || one.party === party) &&
-        (deliveryState === null || one.state === deliveryState),
-    );
-    if (controlId !== null) {
-      const named = channels.map((one) =>
-        marks(
-          `select received_at as receivedAt, id from messages
-           where channel = +? and control_id = +? and id < ? order by id desc limit ${LOOK_AT}`,
-          one,
-          controlId,
-          after.id,
-        ),
-      );
-      return newest(named, byId);
-    }
-    const isOpen = deliveryState === 'held' || deliveryState === 'waiting';
-    const open = owners.reduce((sum, { count }) => sum + count, 0);
-    if (owners.length === 0 && (deliveryState !== null || target !== null || party !== null)) return [];
-    if (deliveryState === 'cancelled') {
-      const sql = `select distinct message_id as id, 0 as receivedAt from deliveries
-        where state = 'cancelled' and message_id < ? order by message_id desc limit ${LOOK_AT}`;
-      return marks(sql, after.id);
-    }
-    if (isOpen && open <= MOST_OPEN) {
-      // The plus keeps SQLite from walking all deliveries by their message instead of the few that are in this state.
-      const sql = `select distinct message_id as id, 0 as receivedAt from deliveries
-        where state = '${deliveryState}' and +message_id < ? order by +message_id desc limit ${LOOK_AT}`;
-      return marks(sql, after.id);
-    }
-    if (state !== null && state !== 'mapped') {
-      return marks(
+  const byControlId = ({ controlId }: MessageQuery, channels: readonly string[], after: PageMark) =>
+    channels.map((channel) =>
+      marks(
         `select received_at as receivedAt, id from messages
-         where state = '${known(state)}' and state <> 'mapped' and id < ? order by id desc limit ${LOOK_AT}`,
+         where channel = +? and control_id = +? and id < ? order by id desc limit ${LOOK_AT}`,
+        channel,
+        controlId,
         after.id,
-      );
-    }
-    if (target !== null || party !== null) {
-      const pairs = new Map(owners.map((one) => [JSON.stringify([one.owner, one.party]), one]));
-      const owned = [...pairs.values()].map((one) =>
-        marks(
-          `select distinct message_id as id, 0 as receivedAt from deliveries
-           where target = +? and party = +? and message_id < ? order by message_id desc limit ${LOOK_AT}`,
-          one.owner,
-          one.party,
-          after.id,
-        ),
-      );
-      return newest(owned, byId);
-    }
-    if (channel !== null || from !== null || to !== null) {
-      const listed = channels.map((one) =>
-        marks(
-          `select received_at as receivedAt, id from messages
-           where channel = +@channel and received_at >= @from and received_at < @to
-             and (received_at, id) < (@receivedAt, @id)
-           order by received_at desc, id desc limit ${LOOK_AT}`,
-          { channel: one, from: from ?? 0, to: to ?? Number.MAX_SAFE_INTEGER, ...after },
-        ),
-      );
-      return newest(listed, byTime);
-    }
-    return marks(
-      `select received_at as receivedAt, id from messages where id < ? order by id desc limit ${LOOK_AT}`,
+      ),
+    );
+
+  const byDeliveryState = (state: DeliveryState, after: PageMark) => {
+    // The plus keeps SQLite from walking all deliveries by their message instead of the few that are in this state.
+    const message = state === 'cancelled' ? 'message_id' : '+message_id';
+    const sql = `select distinct message_id as id, 0 as receivedAt from deliveries
+      where state = '${state}' and ${message} < ? order by ${message} desc limit ${LOOK_AT}`;
+    return marks(sql, after.id);
+  };
+
+  const byState = (state: MessageState, after: PageMark) =>
+    marks(
+      `select received_at as receivedAt, id from messages
+       where state = '${state}' and state <> 'mapped' and id < ? order by id desc limit ${LOOK_AT}`,
       after.id,
     );
+
+  const byOwner = (owners: readonly { owner: string; party: string }[], most: number, after: PageMark) =>
+    owners.map(({ owner, party }) =>
+      marks(
+        `select distinct message_id as id, 0 as receivedAt from deliveries
+         where target = +? and party = +? and message_id < ? order by message_id desc limit ${most}`,
+        owner,
+        party,
+        after.id,
+      ),
+    );
+
+  const byArrival = ({ from, to }: MessageQuery, channels: readonly string[], after: PageMark) =>
+    channels.map((channel) =>
+      marks(
+        `select received_at as receivedAt, id from messages
+         where channel = +@channel and received_at >= @from and received_at < @to
+           and (received_at, id) < (@receivedAt, @id)
+         order by received_at desc, id desc limit ${LOOK_AT}`,
+        { channel, from: from ?? 0, to: to ?? Number.MAX_SAFE_INTEGER, ...after },
+      ),
+    );
+
+  /** Candidates behind a place, newest first, from the index that leaves fewest; some without their time. */
+  const listCandidates = (query: MessageQuery, after: PageMark): Candidates => {
+    const { channel, state, controlId, deliveryState, target, party, from, to } = query;
+    const counted = tallies.all();
+    const ofMessages = counted.filter(({ kind }) => kind === 'message');
+    const channels = channel === null ? [...new Set(ofMessages.map(({ owner }) => owner))] : [channel];
+    const inState = counted.filter(
+      (one) => one.kind === 'delivery' && (deliveryState === null || one.state === deliveryState),
+    );
+    const owners = inState.filter(
+      (one) => (target === null || one.owner === target) && (party === null || one.party === party),
+    );
+    const isOfDeliveries = deliveryState !== null || target !== null || party !== null;
+    if (isOfDeliveries && owners.length === 0) return newest([], byId);
+    if (controlId !== null) return newest(byControlId(query, channels, after), byId);
+    const count = inState.reduce((sum, one) => sum + one.count, 0);
+    const isFew = deliveryState === 'cancelled' || count <= MOST_OPEN;
+    if (deliveryState !== null && deliveryState !== 'delivered' && isFew) {
+      return newest([byDeliveryState(known(DELIVERY_STATES, deliveryState), after)], byId);
+    }
+    if (state !== null && state !== 'mapped') return newest([byState(known(MESSAGE_STATES, state), after)], byId);
+    if (target !== null || party !== null) {
+      const pairs = [...new Map(owners.map((one) => [JSON.stringify([one.owner, one.party]), one])).values()];
+      // Of each as many as could be wanted of all.
+      const most = pairs.length > MANY_OWNERS ? LOOK_AT / 10 : LOOK_AT;
+      return newest(byOwner(pairs, most, after), byId, most);
+    }
+    if (channel !== null || from !== null || to !== null) return newest(byArrival(query, channels, after), byTime);
+    const sql = `select received_at as receivedAt, id from messages where id < ? order by id desc limit ${LOOK_AT}`;
+    return newest([marks(sql, after.id)], byId);
   };
 
   /** What is left to ask of a candidate, as one statement. */
@@ -151,7 +154,7 @@ export function makeFinds(db: Database): Calls {
   return {
     // One transaction: candidates and what they are asked for are of one moment.
     findMessages: db.transaction((query: MessageQuery, { after, limit }: PageRequest): FoundMessages => {
-      const candidates = listCandidates(query, after ?? TOP);
+      const { list: candidates, isEnd } = listCandidates(query, after ?? TOP);
       const passes = makeTest(query);
       const needles = query.text === null ? null : spell(query.text);
       const messages: MessageSummary[] = [];
@@ -168,7 +171,7 @@ export function makeFinds(db: Database): Calls {
         }
         messages.push(summarize(id));
       }
-      const isAll = lookedAt === candidates.length && candidates.length < LOOK_AT;
+      const isAll = isEnd && lookedAt === candidates.length;
       const last = candidates[lookedAt - 1];
       const next = isAll || last === undefined ? null : { id: last.id, receivedAt: receivedAt.get(last.id) ?? 0 };
       return { messages, next, lookedAt };
@@ -181,17 +184,27 @@ type Order = (a: PageMark, b: PageMark) => number;
 const byId: Order = (a, b) => b.id - a.id;
 const byTime: Order = (a, b) => b.receivedAt - a.receivedAt || b.id - a.id;
 
-/** Several lists, each with its newest, as one of at most `LOOK_AT`. */
-function newest(lists: readonly PageMark[][], order: Order): PageMark[] {
-  if (lists.length === 1) return lists[0] ?? [];
-  const unique = new Map(lists.flat().map((mark) => [mark.id, mark]));
-  return [...unique.values()].sort(order).slice(0, LOOK_AT);
+interface Candidates {
+  readonly list: readonly PageMark[];
+  /** There is nothing behind them. */
+  readonly isEnd: boolean;
 }
 
-/** A state as SQL may hold it. */
-function known(state: MessageState): MessageState {
-  const states: readonly MessageState[] = ['received', 'mapped', 'skipped', 'refused', 'held'];
-  return states.find((one) => one === state) ?? 'mapped';
+/** Several lists, each with its newest, at most `most`, as one of at most `most`. */
+function newest(lists: readonly PageMark[][], order: Order, most = LOOK_AT): Candidates {
+  const unique =
+    lists.length === 1 ? (lists[0] ?? []) : [...new Map(lists.flat().map((one) => [one.id, one])).values()];
+  if (lists.length !== 1) unique.sort(order);
+  return { list: unique.slice(0, most), isEnd: unique.length < most };
+}
+
+const MESSAGE_STATES: readonly MessageState[] = ['received', 'mapped', 'skipped', 'refused', 'held'];
+const DELIVERY_STATES: readonly DeliveryState[] = ['waiting', 'delivered', 'held', 'cancelled'];
+
+/** A word as SQL may hold it: one of ours. @throws Fault `internal` */
+function known<Word extends string>(words: readonly Word[], word: Word): Word {
+  if (!words.includes(word)) throw new Fault('internal', { detail: 'no such state' });
+  return word;
 }
 
 /** A text as the bytes of a message may hold it. */
