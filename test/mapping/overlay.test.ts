@@ -284,7 +284,11 @@ describe('a mistake in an overlay', () => {
       'extends: oru-r01\nresources: { observation: { set: { code: { append: { coding: { code: K } } } } } }',
       'lab.yaml:3:70 append: takes a list of rules, or elements that are lists (coding: [ … ])',
     ],
-    ['no map of resources', 'extends: oru-r01\nresources: [observation]', 'lab.yaml:3:12 Expected a map (key: value), found a list'],
+    [
+      'no map of resources',
+      'extends: oru-r01\nresources: [observation]',
+      'lab.yaml:3:12 Expected a map (key: value), found a list',
+    ],
   ])('%s: told in its own file', (_, text, problem) => {
     expect(problemsOf({ lab: `mapping: lab\n${text}\n` })).toContain(problem);
   });
