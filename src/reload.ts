@@ -1,6 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Assembly, assemble, type Installation, type Surroundings, toChannel } from './assembly.ts';
+import {
+  type Assembly,
+  assemble,
+  certificatePath,
+  type Installation,
+  type Surroundings,
+  toChannel,
+} from './assembly.ts';
 import { ConfigError, type ConfigProblem, type Configuration, problemText } from './config/configuration.ts';
+import { faultText } from './contracts/fault.ts';
 import type { Mapper } from './contracts/mapper.ts';
 import type { NotOpened } from './engine/changeover.ts';
 import type { Engine } from './engine/engine.ts';
@@ -162,7 +170,7 @@ async function readNext(file: string, around: Surroundings, before: Read): Promi
     const next = await assemble(file, { ...around, logTo: { write: () => {} } }, false);
     try {
       const { mapper, problems } = next.loadMappings();
-      const wrong = [...findRestartOnly(before, next.configuration), ...problems];
+      const wrong = [...findRestartOnly(before, next.configuration), ...findUnusable(before, next), ...problems];
       if (mapper === null || wrong.length > 0) return wrong;
       return { configuration: next.configuration, loadMappings: next.loadMappings, mapper };
     } finally {
@@ -172,6 +180,18 @@ async function readNext(file: string, around: Surroundings, before: Read): Promi
     if (error instanceof ConfigError) return error.problems;
     throw error;
   }
+}
+
+/**
+ * Certificates of new or changed parties that cannot be used. At a start such a party is stopped and the others run; here
+ * something works already, and shall go on working.
+ */
+function findUnusable(before: Read, { configuration, parties }: Assembly): ConfigProblem[] {
+  return parties.list().flatMap(({ party: { id }, fault }) => {
+    if (fault === null || isDeepStrictEqual(before.parties[id], configuration.parties[id])) return [];
+    const path = certificatePath(configuration, id, fault.where);
+    return [configuration.problemAt(path, `party ${id}: ${faultText(fault.record)}`)];
+  });
 }
 
 function pair<Named extends { readonly name: string }, Thing extends { readonly name: string }>(

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Sluss } from '../src/main.ts';
 import { type Installation, install, negativeTest, portOf, sendAll } from './installation.ts';
 import { connectPeer, type MllpPeer } from './whole/mllp-peer.ts';
@@ -135,7 +135,7 @@ describe('a configuration that changed', () => {
   });
 
   it('lets attempts to a target that changed end before anything is sent to the new one', async () => {
-    home.standIn.faults.add({ fault: { kind: 'delay', delayMs: 400 }, times: 1 });
+    home.standIn.faults.add({ fault: { kind: 'delay', delayMs: 2_000 }, times: 1 });
     const sluss = await home.start();
     const nord = await connected(sluss, 'lab-nord');
     await nord.exchange(negativeTest({ controlId: 'N1' }));
@@ -146,9 +146,9 @@ describe('a configuration that changed', () => {
     expect(await reloading).toBe(true);
     expect(linesOf('configuration-in-force')[0]?.detail).toBe('targets ~covidbevis');
     await home.standIn.ledger.waitFor(2);
-    await home.seen('delivery-delivered', 2);
-    const first = linesOf('delivery-delivered').filter(({ target }) => target === 'covidbevis');
-    expect(first.map(({ messageId }) => messageId)).toEqual([1, 2]);
+    const certified = () => linesOf('delivery-delivered').filter(({ target }) => target === 'covidbevis');
+    await vi.waitUntil(() => certified().length === 2, 20_000);
+    expect(certified().map(({ messageId }) => messageId)).toEqual([1, 2]);
     expect([...home.standIn.ledger.countsByIdentifier().values()]).toEqual([1, 1]);
   });
 
@@ -229,6 +229,16 @@ describe('a configuration that cannot be put in force', () => {
       (text) => text.replace('console: { port: 0 }', 'console: { port: 1 }'),
       ':4:10',
       '“console” takes effect at a restart only',
+    ],
+    [
+      'gives a party a certificate of another one',
+      (text) =>
+        text.replace(
+          'cert: pki/klinik-syd.crt, key: pki/klinik-syd.key',
+          'cert: pki/region-nord.crt, key: pki/region-nord.key',
+        ),
+      ':14:26',
+      'party klinik-syd: The care provider is stopped',
     ],
     [
       'has other alarms',

@@ -95,9 +95,11 @@ export function createParties(config: Readonly<Record<string, PartyConfig>>, hos
       const party: Party = { id, name: one.name, organisationNumber: one.organisationsnummer };
       const known = entries.get(id);
       const isSame =
-        known?.party.organisationNumber === party.organisationNumber && isDeepStrictEqual(known.config, one.certificate);
+        known?.party.organisationNumber === party.organisationNumber &&
+        isDeepStrictEqual(known.config, one.certificate);
       if (isSame) known.party = party;
-      else entries.set(id, { party, config: one.certificate, material: null, problem: null, judged: '', complaint: null });
+      else
+        entries.set(id, { party, config: one.certificate, material: null, problem: null, judged: '', complaint: null });
     }
   };
   configure(config);

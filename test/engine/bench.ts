@@ -167,6 +167,7 @@ export async function setUpBench(options: BenchOptions = {}) {
     engine: Engine;
     source: ScriptedSource;
     other: ScriptedSource;
+    channel: Channel;
     journal: Journal;
   }> {
     const real = await openSqliteJournal({ path: join(folder, 'journal.db'), now: clock.now(), log });
@@ -213,7 +214,7 @@ export async function setUpBench(options: BenchOptions = {}) {
       alarmReceiver: options.alarmReceiver ?? null,
       reserve,
     });
-    return { engine, source, other, journal: real };
+    return { engine, source, other, channel, journal: real };
   }
 
   const first = await build();

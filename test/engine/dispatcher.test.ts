@@ -170,7 +170,7 @@ describe('the dispatcher', () => {
     gate.resolve();
     await bench.log.seen('delivery-delivered', 540);
     const channels = bench.target.sent.map((one) => one.channel);
-    const behind = channels.findLastIndex((channel) => channel === 'other') + 1;
+    const behind = channels.lastIndexOf('other') + 1;
     // Those that were under way when the second channel came, and then one of each in turn.
     expect(behind).toBeLessThanOrEqual(4 + 2 * 40);
     for (let from = 4; from + 8 <= behind; from += 8) {

@@ -146,3 +146,41 @@ describe('the gates', () => {
     expect(gates.slots(0).open).toHaveLength(1);
   });
 });
+
+describe('gates that are arranged anew', () => {
+  it('keep what they know of a target that is the same, under its new limits', () => {
+    const { gates, log, enter } = build(['nord', 'syd']);
+    const flying = enter();
+    gates.left(enter('test', 'syd'), 'party-paused', null, 0);
+    gates.arrange([{ name: 't', target, limits: { ...limits, concurrency: 5 } }], ['nord', 'syd', 'ost']);
+    expect(gates.slots(0).open).toEqual([
+      { target: 't', party: 'nord', free: 4, without: [] },
+      { target: 't', party: 'ost', free: 5, without: [] },
+    ]);
+    gates.left(flying, 'alive', null, 0);
+    expect(gates.slots(0).open[0]?.free).toBe(5);
+    expect(log.events()).toEqual(['party-paused']);
+  });
+
+  it('forget the pauses and failures of a target that was replaced, not what is still in flight', () => {
+    const { gates, enter } = build();
+    const flying = enter();
+    gates.left(enter(), 'party-paused', null, 0);
+    gates.arrange([{ name: 't', target: { ...target }, limits }], ['nord']);
+    gates.shut('t');
+    expect(gates.slots(0)).toEqual({ open: [], probes: [] });
+    gates.left(flying, 'alive', null, 0);
+    gates.reopen('t');
+    expect(gates.slots(0).open).toEqual([{ target: 't', party: 'nord', free: 3, without: [] }]);
+  });
+
+  it('have no room for what is gone', () => {
+    const { gates, enter } = build(['nord', 'syd']);
+    const flying = enter('test', 'syd');
+    gates.arrange([{ name: 't', target, limits }], ['nord']);
+    gates.left(flying, 'failing', null, 0);
+    expect(gates.slots(0).open.map(({ party }) => party)).toEqual(['nord']);
+    gates.arrange([], ['nord']);
+    expect(gates.slots(0)).toEqual({ open: [], probes: [] });
+  });
+});

@@ -230,6 +230,30 @@ describe('parties', () => {
     expect(parties.list()[0]?.validTo).toBe(NOW + 9 * DAY_MS);
   });
 
+  it('keeps the certificate of an entry that stayed the same when others come and go', async () => {
+    await putNorth();
+    const parties = load();
+    const { version } = parties.credentials('north');
+    const south = await authority.issueClient({ organisation: 'Syd AB', organisationNumber: SOUTH });
+    files.set('s.cert', south.cert);
+    files.set('s.key', south.key);
+    const southern: PartyConfig = {
+      name: 'Syd AB',
+      organisationsnummer: SOUTH,
+      certificate: { cert: 's.cert', key: 's.key' },
+    };
+    parties.configure({ north: { ...north(), name: 'Nord HB' }, south: southern });
+    expect(parties.credentials('north').version).toBe(version);
+    expect(parties.get('north')?.name).toBe('Nord HB');
+    expect(parties.credentials('south').version).not.toBe(version);
+    parties.configure({ south: southern });
+    expect(parties.get('north')).toBe(null);
+    expect(stopped(() => parties.credentials('north'))).toMatchObject({ detail: 'no such party is configured' });
+    // The same id for another care provider never speaks under the certificate of the one before.
+    parties.configure({ north: { ...north(), organisationsnummer: SOUTH } });
+    expect(stopped(() => parties.credentials('north')).detail).toContain('not of the party');
+  });
+
   it('refreshes from time to time, until it is stopped', async () => {
     const parties = load();
     parties.start(60_000);
