@@ -7,6 +7,7 @@ import { locateSegment } from '../../src/hl7/path.ts';
 
 /** Components that carry what a coded value says; the others say where its codes come from. */
 const CODED = [1, 2, 4, 5, 9, 10, 11];
+const WITHOUT_UNIT = ['FT', 'TX', 'ED', 'RP'];
 const TIMES = ['DT', 'TS', 'DTM', 'TM', 'DR'];
 
 /** What the message says and neither the bundles nor a warning do: `OBX[3]-5 <text>`. Empty = nothing was lost. */
@@ -31,6 +32,9 @@ export function listLost(bytes: Uint8Array, bundles: readonly unknown[], warning
   // A segment that is named is named with all it says.
   const isNamed = (at: string) =>
     warnings.some((warning) => warning.at?.startsWith(at) === true || warning.at === at.replace(/-.*/, ''));
+  // A unit has several codes and names, one of which is said.
+  const isUnitThere = (at: string, text: string) =>
+    /-6$/.test(at) && text.split('^').some((part) => part !== '' && everything.includes(squeeze(part)));
   const meaningOf = (raw: string) => (raw === HL7_NULL ? '' : unescapeText(raw, message.delimiters, decode));
   return message.segments.flatMap((segment) =>
     textsOf(segment, message)
@@ -40,7 +44,7 @@ export function listLost(bytes: Uint8Array, bundles: readonly unknown[], warning
           .replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, '')
           .trim(),
       }))
-      .filter(({ at, text }) => !/^[&^]*$/.test(text) && !isThere(text) && !isNamed(at))
+      .filter(({ at, text }) => !/^[&^]*$/.test(text) && !isThere(text) && !isNamed(at) && !isUnitThere(at, text))
       .map(({ at, text }) => `${at} ${text.slice(0, 80)}`),
   );
 }
@@ -78,7 +82,13 @@ function textsOf(segment: Segment, message: Message): { at: string; raw: string 
               : TIMES.includes(type)
                 ? parts([1, 2])
                 : every;
-      return [...texts(3, parts([1, 4, 10])), ...texts(5, take)];
+      // Several lines, and documents, have no unit; without a value it is a unit of nothing.
+      const hasUnit = (segment.field(5) ?? '').replaceAll(/[~^&"]/g, '') !== '' && !WITHOUT_UNIT.includes(type);
+      return [
+        ...texts(3, parts([1, 4, 10])),
+        ...texts(5, take),
+        ...(hasUnit ? texts(6, (raw) => [raw]).slice(0, 1) : []),
+      ];
     }
     default:
       return [];

@@ -209,6 +209,7 @@ describe('a value', () => {
     ['CWE', 'a^A^L', 'OBX[1]-6 unit of CWE'],
     ['DT', '20240501', 'OBX[1]-6 unit of DT'],
     ['ED', 'LAB^application^pdf^Base64^JVBERi0=', 'OBX[1]-6 unit of ED'],
+    ['CQ', '3^mL', 'OBX[1]-6 unit beside CQ'],
   ])('%s |%s| that has no unit tells of it: %s', (type, value, warning) => {
     expect(observe(type, value, 'mg').warnings).toContain(warning);
   });

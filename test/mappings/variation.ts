@@ -42,7 +42,7 @@ const VALUES = [
   'a^A^L^b^B^LN^^^as written',
   'a\\T\\b \\S\\ \\F\\ \\E\\ \\R\\',
   'line\\.br\\line',
-  '\\X0D\\',
+  'a\\X0D\\b',
   '\\H\\bold\\N\\',
   '20240229081500',
   '2024-02-29',

@@ -12,7 +12,7 @@ import { makeQuantity, ORIGINAL_TEXT, readCompared, unitText } from './quantity.
 import { readSampledData } from './sampled-data.ts';
 import { readStructuredNumeric } from './structured-numeric.ts';
 
-type Warn = (detail: string) => void;
+type Warn = (detail: string, at?: string | null) => void;
 
 /** `elsewhere`: the value is right, but FHIR has its place in another element. */
 type ReadValue = (found: Found, run: Run, options: ConversionOptions, warn: Warn) => Choice | null | 'elsewhere';
@@ -48,10 +48,12 @@ const VALUE_TYPES: Readonly<Record<string, ReadValue>> = {
   CF: coded,
   NM: readNumeric,
   SN: readStructuredNumeric,
-  CQ: (found, run, options) => {
+  CQ: (found, run, options, warn) => {
     const { cell } = found;
     const unit = cell === null ? null : partOfCell(cell, 2, null, run.message);
     const ownUnit = unit === null || unit.raw === '' ? options.unit : Found.inCell(unit);
+    const said = [ownUnit, options.unit].map((one) => unitText({ ...options, unit: one }, run));
+    if (options.unit !== null && said[0] !== said[1]) warn('unit beside CQ', options.unit.at);
     const quantity = makeQuantity(partReader(found, run)(1), { ...options, unit: ownUnit }, run, null);
     return choice('Quantity', quantity);
   },
