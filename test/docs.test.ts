@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configurationJsonSchema } from '../src/config/json-schema.ts';
+import { ALARMS } from '../src/contracts/alarm.ts';
 import { FAULTS, Fault, type FaultCode } from '../src/contracts/fault.ts';
 import { BUILT_IN_PLUGINS } from '../src/plugins.ts';
 import { type Answer, classifyAnswer, classifyError, type Failure } from '../src/targets/classify.ts';
@@ -100,6 +101,20 @@ describe('docs/targets.md', () => {
   });
 });
 
+describe('docs/alarms.md', () => {
+  const rows = readTable('alarms.md', 'alarm');
+
+  it('has every alarm of the table, as the table has it', () => {
+    const onPage = rows.map(([name, severity, , , , toDo]) => [plain(name), severity, toDo]);
+    expect(onPage).toEqual(Object.entries(ALARMS).map(([name, { severity, toDo }]) => [name, severity, toDo]));
+  });
+
+  it.each(rows.map((row) => [plain(row[0]), row.at(-1) ?? '']))('has a test that there is for %s', (_, test) => {
+    const [, file = '', title = ''] = /^`([a-z-]+\.test\.ts)`: (.+)$/.exec(test) ?? [];
+    expect(readFileSync(join(import.meta.dirname, 'engine', file), 'utf8')).toContain(`it('${title}'`);
+  });
+});
+
 describe('the pages', () => {
   const known = new Set<string>();
   const gather = (value: unknown): void => {
@@ -112,11 +127,14 @@ describe('the pages', () => {
   /** Of an operation, of a mapping, of a certificate. */
   const others = ['inDoubt', 'notBefore', 'serialNumber'];
 
-  it.each(['sources.md', 'targets.md', 'operation.md'])('%s names only keys that there are', (page) => {
-    const words = [...read(page).matchAll(/`([a-z][a-z]*[A-Z][A-Za-z]*)\b[^`]*`/g)].map((match) => match[1] ?? '');
-    expect(words.filter((word) => !known.has(word) && !others.includes(word))).toEqual([]);
-    expect(words.length).toBeGreaterThan(0);
-  });
+  it.each(['sources.md', 'targets.md', 'operation.md', 'alarms.md', 'retention.md'])(
+    '%s names only keys that there are',
+    (page) => {
+      const words = [...read(page).matchAll(/`([a-z][a-z]*[A-Z][A-Za-z]*)\b[^`]*`/g)].map((match) => match[1] ?? '');
+      expect(words.filter((word) => !known.has(word) && !others.includes(word))).toEqual([]);
+      expect(words.length).toBeGreaterThan(0);
+    },
+  );
 
   it.each(['sources.md', 'targets.md', 'operation.md'])('%s names only faults that there are', (page) => {
     const faults = [...read(page).matchAll(/`((?:target|frame|journal|party|answer)-[a-z-]+|too-many|not-hl7)`/g)];

@@ -122,10 +122,15 @@ function createScriptedSource(): ScriptedSource {
   return source;
 }
 
-function createScriptedParties(ids: readonly string[], validTo: () => number | null) {
+function createScriptedParties(ids: readonly string[], validTo: () => number | null, fault: () => Fault | null) {
   const versions = new Map(ids.map((id) => [id, 'v1']));
   const parties: Parties = {
-    list: () => ids.map((id) => ({ party: parties.get(id)!, fault: null, validTo: id === ids[0] ? validTo() : null })),
+    list: () =>
+      ids.map((id) => ({
+        party: parties.get(id)!,
+        fault: id === ids[0] ? fault() : null,
+        validTo: id === ids[0] ? validTo() : null,
+      })),
     get: (id) => (ids.includes(id) ? { id, name: id, organisationNumber: '2321000016' } : null),
     credentials: (id) => ({ tls: { cert: '', key: '' }, version: versions.get(id) ?? '' }),
   };
@@ -139,6 +144,8 @@ export interface BenchOptions {
   readonly alarmReceiver?: AlarmReceiver;
   /** End of the first party's certificate. */
   readonly validTo?: () => number;
+  /** Why the first party is stopped. */
+  readonly partyFault?: () => Fault | null;
   readonly inDoubt?: 'repeat' | 'hold';
   /** More of the channel. */
   readonly channel?: Partial<Channel>;
@@ -158,7 +165,11 @@ export async function setUpBench(options: BenchOptions = {}) {
   const mapper = createScriptedMapper();
   const target = createScriptedTarget(options.inDoubt ?? 'repeat');
   const files = createScriptedTarget('repeat');
-  const { parties, versions } = createScriptedParties(['nord', 'syd'], options.validTo ?? (() => null));
+  const { parties, versions } = createScriptedParties(
+    ['nord', 'syd'],
+    options.validTo ?? (() => null),
+    options.partyFault ?? (() => null),
+  );
   const limits = { ...TARGET_LIMITS, ...options.limits };
   const opened: Journal[] = [];
 

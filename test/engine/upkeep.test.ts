@@ -107,6 +107,31 @@ describe('alarms of a running engine', () => {
     ]);
   }, 60_000);
 
+  it('tell of a certificate that cannot be used', async () => {
+    let fault: Fault | null = new Fault('party-stopped');
+    await setUp({ partyFault: () => fault });
+    await bench.engine.start();
+    await until(() => names().includes('party-stopped'));
+    expect(bench.engine.alarms()).toMatchObject([{ severity: 'critical', subject: { party: 'nord' } }]);
+    fault = null;
+    await until(() => names().length === 0);
+  }, 60_000);
+
+  it('tell of deliveries that are held, and that nobody has to decide any more', async () => {
+    await setUp();
+    bench.target.answer = () => failure('target-refused');
+    await bench.engine.start();
+    const ack = await bench.source.give(message('M1'));
+    await until(() => names().includes('deliveries-held'));
+    expect(bench.engine.alarms()).toMatchObject([
+      { subject: { target: 'covid', party: 'nord' }, fields: { count: 1 } },
+    ]);
+    await bench.engine.operations.cancel([{ message: ack!.messageId! }], { by: 'anna', note: null });
+    await until(() => names().length === 0);
+    await until(() => alarmLines().length === 2);
+    expect(alarmLines()).toEqual(['raised deliveries-held 1', 'cleared deliveries-held 1']);
+  }, 60_000);
+
   it('tell of a queue that grows and of a delivery that is due for too long', async () => {
     const queue = { floor: 5, windowMs: 4 * WATCH_EVERY_MS };
     await setUp({
