@@ -118,6 +118,7 @@ async function openHere(
       },
       findOperation: (target, operation) =>
         targets.find(({ name }) => name === target)?.target.operations[operation] ?? null,
+      hasTarget: (name) => targets.some((target) => target.name === name),
       pauses,
       clock,
       log: SILENT,

@@ -14,10 +14,12 @@ export interface ScopeOptions extends OperatorOptions {
 async function pause(options: ScopeOptions, terminal: Terminal): Promise<ExitCode> {
   const scope = readScope(options);
   await using open = await openOperations(options, terminal, false);
-  const isNew = await open.operations.pause(scope, readOperator(options, terminal));
-  terminal.print(`${describeScope(scope)}: ${isNew ? 'paused' : 'was paused already'}`);
-  if (isNew) terminal.print('What is in flight ends; the rest waits until sluss resume, over restarts, too.');
-  return 0;
+  const end = await open.operations.pause(scope, readOperator(options, terminal));
+  const texts = { paused: 'paused', already: 'was paused already', unknown: 'there is no such thing' };
+  terminal.print(`${describeScope(scope)}: ${texts[end]}`);
+  if (end === 'paused')
+    terminal.print('What is in flight ends; the rest waits until sluss resume, over restarts, too.');
+  return end === 'unknown' ? 1 : 0;
 }
 
 /** @throws Error where nothing was named, or an operation of no target */
@@ -50,7 +52,8 @@ Messages are taken in and answered as ever; deliveries wait. A pause lasts
 until it is resumed, over restarts, too. sluss pauses lists them; they are in
 /metrics as sluss_paused.
 
-The exit code is 0, also where it was paused already.
+The exit code is 0, also where it was paused already; 1 where there is no such
+target, care provider or operation.
 
 Examples:
   sluss pause --target covidbevis --why 'service window until 04:00'

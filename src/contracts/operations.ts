@@ -24,8 +24,11 @@ export interface Operations {
    * `skipped`, for the reason `cancelled`.
    */
   cancel(things: readonly Thing[], by: Operator): Promise<DeliveryActed[]>;
-  /** Sends nothing more of this scope until it is resumed; what is in flight ends. False = it was paused already. */
-  pause(scope: PauseScope, by: Operator): Promise<boolean>;
+  /**
+   * Sends nothing more of this scope until it is resumed; what is in flight ends. `already`: it was paused · `unknown`:
+   * nothing was done, for there is no such target, party or operation.
+   */
+  pause(scope: PauseScope, by: Operator): Promise<'paused' | 'already' | 'unknown'>;
   /** False = there was no pause of just this scope. */
   resume(scope: PauseScope, by: Operator): Promise<boolean>;
   pauses(): Promise<readonly Pause[]>;

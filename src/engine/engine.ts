@@ -207,6 +207,7 @@ export function createEngine(parts: EngineParts): Engine {
     journal,
     channels,
     ...mapping,
+    hasTarget: (name) => targets.has(name),
     pauses,
     clock,
     onActed(messageId) {

@@ -1,7 +1,7 @@
 import type { Clock } from '../contracts/clock.ts';
 import type { Journal, Outcome, StoredDelivery, StoredMessage } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
-import type { Act, DeliveryActed, Operations, Operator, Replayed, Thing } from '../contracts/operations.ts';
+import type { Act, DeliveryActed, Operations, Operator, PauseScope, Replayed, Thing } from '../contracts/operations.ts';
 import { mapMessage } from './intake.ts';
 import type { FindOperation } from './outcome.ts';
 import type { Pauses } from './pauses.ts';
@@ -23,6 +23,7 @@ export interface OperationsParts {
   readonly channels: readonly Pick<Channel, 'name' | 'parties' | 'acknowledge'>[];
   readonly mapper: Parameters<typeof mapMessage>[3]['mapper'];
   readonly findOperation: FindOperation;
+  readonly hasTarget: (name: string) => boolean;
   readonly pauses: Pauses;
   readonly clock: Clock;
   readonly log: Log;
@@ -109,6 +110,14 @@ export function createOperations(parts: OperationsParts): Operations {
     return { messageId, deliveryId, result, overtakenBy: null };
   }
 
+  function isKnown({ target, party, operation }: PauseScope): boolean {
+    if (target === null) return party !== null && operation === null && hasParty(party);
+    if (operation !== null && parts.findOperation(target, operation) === null) return false;
+    return parts.hasTarget(target) && (party === null || hasParty(party));
+  }
+
+  const hasParty = (party: string) => channels.some(({ parties }) => parties.includes(party));
+
   return {
     find: (query, page) => journal.findMessages(query, page),
 
@@ -166,7 +175,11 @@ export function createOperations(parts: OperationsParts): Operations {
       return ends;
     },
 
-    pause: (scope, by) => pauses.pause(scope, actOf(by)),
+    async pause(scope, by) {
+      // A pause that holds nothing back because of a slip of the pen would be found out too late.
+      if (!isKnown(scope)) return 'unknown';
+      return (await pauses.pause(scope, actOf(by))) ? 'paused' : 'already';
+    },
     resume: (scope, by) => pauses.resume(scope, actOf(by)),
     pauses: async () => pauses.list(),
   };

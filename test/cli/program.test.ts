@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { runCommand } from './kit.ts';
 
+const OPERATORS = ['list', 'show', 'replay', 'release', 'cancel', 'pause', 'resume', 'pauses', 'backup'].map((one) => [
+  one,
+]);
+
 describe('the command line', () => {
   it('tells what there is, in lines of at most 80 columns, with examples', async () => {
     const { out, code } = await runCommand(['--help']).done;
@@ -10,7 +14,7 @@ describe('the command line', () => {
       const help = await runCommand([command, '--help']).done;
       expect(help.code).toBe(0);
     }
-    for (const args of [['run'], ['check'], ['send'], ['simulate', 'covidbevis']]) {
+    for (const args of [['run'], ['check'], ['send'], ['simulate', 'covidbevis'], ...OPERATORS]) {
       const help = await runCommand([...args, '--help']).done;
       expect(help.out).toContain('Examples:');
       expect(Math.max(...help.out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);

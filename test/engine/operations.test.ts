@@ -84,7 +84,10 @@ describe('the operations of a running engine', () => {
   it('send nothing of a paused scope, and go on at once when it is resumed', async () => {
     const { operations } = bench.engine;
     const scope = { target: 'covid', party: null, operation: 'test' };
-    expect(await operations.pause(scope, ALVA)).toBe(true);
+    expect(await operations.pause(scope, ALVA)).toBe('paused');
+    expect(await operations.pause(scope, ALVA)).toBe('already');
+    for (const slip of [{ target: 'covdi' }, { party: 'nrd' }, { operation: 'tset' }, { target: null }])
+      expect(await operations.pause({ ...scope, ...slip }, ALVA)).toBe('unknown');
     bench.mapper.onMap = () => mapped({ drafts: [draft('A'), draft('B', { operation: 'recovery' })] });
     await bench.source.give(message('A'));
     await bench.log.seen('delivery-delivered');
