@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configurationJsonSchema } from '../src/config/json-schema.ts';
@@ -127,7 +127,7 @@ describe('the pages', () => {
   /** Of an operation, of a mapping, of a certificate. */
   const others = ['inDoubt', 'notBefore', 'serialNumber'];
 
-  it.each(['sources.md', 'targets.md', 'operation.md', 'alarms.md', 'retention.md'])(
+  it.each(['sources.md', 'targets.md', 'operation.md', 'alarms.md', 'retention.md', 'failures.md'])(
     '%s names only keys that there are',
     (page) => {
       const words = [...read(page).matchAll(/`([a-z][a-z]*[A-Z][A-Za-z]*)\b[^`]*`/g)].map((match) => match[1] ?? '');
@@ -136,10 +136,42 @@ describe('the pages', () => {
     },
   );
 
-  it.each(['sources.md', 'targets.md', 'operation.md'])('%s names only faults that there are', (page) => {
-    const faults = [...read(page).matchAll(/`((?:target|frame|journal|party|answer)-[a-z-]+|too-many|not-hl7)`/g)];
-    const unknown = faults.map((match) => match[1] as FaultCode).filter((code) => !Object.hasOwn(FAULTS, code));
-    expect(unknown).toEqual([]);
-    expect(faults.length).toBeGreaterThan(0);
+  it.each(['sources.md', 'targets.md', 'operation.md', 'failures.md'])(
+    '%s names only faults that there are',
+    (page) => {
+      const faults = [...read(page).matchAll(/`((?:target|frame|journal|party|answer)-[a-z-]+|too-many|not-hl7)`/g)];
+      const unknown = faults.map((match) => match[1] as FaultCode).filter((code) => !Object.hasOwn(FAULTS, code));
+      expect(unknown).toEqual([]);
+      expect(faults.length).toBeGreaterThan(0);
+    },
+  );
+});
+
+describe('docs/failures.md', () => {
+  const lines = read('failures.md').split('\n');
+  const rows = lines.filter((line) => line.startsWith('| ') && !line.startsWith('| what fails'));
+  const cells = (row: string) => row.split('|').slice(1, -1);
+
+  it('names a test in every row', () => {
+    expect(rows.length).toBeGreaterThan(80);
+    for (const row of rows) {
+      expect(cells(row), row).toHaveLength(5);
+      expect(cells(row)[4], row).toMatch(/^ `[\w/-]+` › ./);
+    }
   });
+
+  it.each([...new Set(rows.flatMap((row) => (cells(row)[4] ?? '').split('<br>')).map((one) => one.trim()))])(
+    'names a test that there is: %s',
+    (named) => {
+      const [, file = '', title = ''] = /^`([\w/-]+)` › (.+)$/.exec(named) ?? [];
+      const folder = import.meta.dirname;
+      const [found] = [`${file}.test.ts`, `${file}.ts`].filter((path) => existsSync(join(folder, path)));
+      expect(found, named).toBeDefined();
+      const titles = [...readFileSync(join(folder, found ?? ''), 'utf8').matchAll(/(?:'([^'\n]+)'|`([^`\n]+)`),/g)];
+      expect(
+        titles.some(([, plain = '', other = '']) => `${plain}${other}`.includes(title)),
+        named,
+      ).toBe(true);
+    },
+  );
 });
