@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { ConfigError } from '../../src/config/configuration.ts';
 import { configurationJsonSchema } from '../../src/config/json-schema.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
+import { UPKEEP_SETTINGS } from '../../src/engine/settings.ts';
 import type { SourcePlugin, TargetPlugin } from '../../src/contracts/plugin.ts';
 
 const unused = () => {
@@ -108,6 +109,23 @@ describe('a configuration that is right', () => {
     expect(read.targets[0]?.limits.rate).toEqual({ count: 600, perMs: 60_000 });
     expect(read.channels[0]?.limits).toEqual({ segments: 20_000, fields: 1_000, repetitions: 10_000 });
     expect((await load(GOOD)).journalLimits).toEqual({ reserveBytes: 2e8, maxQueued: 10_000, maxQueuedBytes: 128e6 });
+  });
+
+  it('says when to alarm and how long to keep, by default as the engine has it', async () => {
+    expect((await load(GOOD)).upkeep).toEqual(UPKEEP_SETTINGS);
+    const more = `
+alarms: { oldestWaiting: 30m, certificateDays: [14], webhook: { url: 'https://duty.example.org/', timeout: 3s } }
+retention: { delivered: 30d, refused: never, held: 1000d, rememberDays: 500, junk: { perAddress: 1 MB } }
+`;
+    const { upkeep, webhook, channels } = await load(`${GOOD}${more}`);
+    expect(upkeep.alarms).toMatchObject({ oldestWaitingMs: 1_800_000, certificateDays: [14] });
+    expect(upkeep.alarms.telling.tellTimeoutMs).toBe(3_000);
+    const days = (count: number) => count * 86_400_000;
+    expect(upkeep.retention).toMatchObject({ rememberMs: days(500), keepMs: { delivered: days(30), refused: null } });
+    expect(upkeep.retention.keepMs).toMatchObject({ held: days(1_000), skipped: days(90) });
+    expect(upkeep.junk.perAddressBytes).toBe(1e6);
+    expect(webhook).toEqual({ url: 'https://duty.example.org/', bearer: null });
+    expect(channels.map(({ quietAfterMs }) => quietAfterMs)).toEqual(channels.map(() => null));
   });
 
   it('comes out complete: defaults filled in, paths absolute, durations in ms', async () => {

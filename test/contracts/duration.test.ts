@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { duration, durationOrZero } from '../../src/contracts/duration.ts';
+import { duration, durationOr, durationOrZero } from '../../src/contracts/duration.ts';
 
 const problems = (schema: z.ZodType, value: unknown) => schema.safeParse(value).error?.issues.map((one) => one.message);
 
@@ -32,6 +32,19 @@ describe('a duration', () => {
     expect(problems(duration('A wait.', '1s'), '0s')).toEqual(['must be longer than nothing']);
     expect(problems(duration('A wait.', '1s', '10m'), '10m')).toBeUndefined();
     expect(problems(duration('A wait.', '1s', '10m'), '601s')).toEqual(['must be at most 10m']);
+  });
+
+  it('may be one of some words where they have a meaning', () => {
+    const schema = durationOr(['never', 'usual'], 'A wait.', 'usual');
+    expect([schema.parse('never'), schema.parse('2d'), schema.parse(undefined)]).toEqual([
+      'never',
+      172_800_000,
+      'usual',
+    ]);
+    expect(problems(schema, 'always')).toEqual([
+      'must be never, or usual, or a duration such as 200ms, 30s, 15m, 72h or 2d',
+    ]);
+    expect(problems(schema, '0s')).toEqual(['must be longer than nothing']);
   });
 
   it('may be a plain 0 where that has a meaning', () => {

@@ -63,6 +63,14 @@ describe('alarms of a running engine', () => {
       { name: 'messages-held', subject: { channel: 'lab' } },
     ]);
     expect(bench.engine.alarms()).toMatchObject([{ name: 'messages-held', fields: { count: 10_000 } }]);
+    for (let first = 1; first <= 10_000; first += 1_000) {
+      const things = Array.from({ length: 1_000 }, (_, n) => ({ message: first + n }));
+      await bench.engine.operations.cancel(things, { by: 'anna', note: null });
+      await watch(1);
+    }
+    await until(() => alarmLines().length === 2);
+    expect(alarmLines().map((line) => line.split(' ')[0])).toEqual(['raised', 'cleared']);
+    expect(names()).toEqual([]);
   }, 120_000);
 
   it('tell of a receiver that fails, and that it works again', async () => {
