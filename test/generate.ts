@@ -81,7 +81,7 @@ function metricsPage(): string {
     `\`GET /metrics\` of the console, in the Prometheus text format. Labels hold names of the configuration and of our own
 tables, never anything of a message. Beside these there are the usual \`process_…\` and \`nodejs_…\` metrics of the process.
 
-Worth an alarm: \`sluss_ready == 0\`, \`sluss_journal_up == 0\`, \`sluss_party_stopped == 1\`,
+\`sluss_alarm\` has what Sluss itself finds worth an alarm ([alarms](alarms.md)). To watch it from outside: \`sluss_ready == 0\`, \`sluss_journal_up == 0\`, \`sluss_party_stopped == 1\`,
 \`sluss_certificate_days_left < 30\`, \`sluss_mapping_reload_failed == 1\`, \`sluss_configuration_reload_failed == 1\`,
 \`sluss_disk_low == 1\`, \`sluss_oldest_waiting_seconds\` or
 \`sluss_oldest_held_seconds\` beyond what you have agreed on.`,

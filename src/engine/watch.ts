@@ -64,6 +64,7 @@ export function createWatch(parts: {
   let suspected = new Map<AlarmName, ReadonlySet<string>>();
   let nextSuspected = new Map<AlarmName, ReadonlySet<string>>();
   let looking: Promise<void> | null = null;
+  let turn: Promise<void> | null = null;
   let callOff = () => {};
   let hasEnded = false;
 
@@ -182,11 +183,15 @@ export function createWatch(parts: {
     return looking;
   }
 
+  async function takeTurn() {
+    await rhythm.step(WATCH_EVERY_MS);
+    if (!hasEnded) await look();
+    if (!hasEnded) scheduleLook();
+  }
+
   function scheduleLook() {
-    callOff = clock.wakeAt(clock.now() + WATCH_EVERY_MS, async () => {
-      await rhythm.step(WATCH_EVERY_MS);
-      await look();
-      if (!hasEnded) scheduleLook();
+    callOff = clock.wakeAt(clock.now() + WATCH_EVERY_MS, () => {
+      turn = takeTurn();
     });
   }
 
@@ -196,6 +201,7 @@ export function createWatch(parts: {
     async stop() {
       hasEnded = true;
       callOff();
+      await turn;
       await looking;
     },
   };
