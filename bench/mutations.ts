@@ -24,9 +24,9 @@ const MUTATIONS: readonly Mutation[] = [
   {
     name: 'answers before the commit',
     file: 'engine/intake.ts',
-    from: "return parts.isTaking() ? await store(reading, storeFirst, channel, parts) : new Fault('stopping');",
+    from: 'const stored = await store(reading, storeFirst, channel, parts);',
     to: `void store(reading, storeFirst, channel, parts);
-  return { messageId: 1, state: 'mapped', faults: [] } as unknown as Admitted;`,
+  const stored = { messageId: 1, state: 'mapped', faults: [] } as unknown as Admitted;`,
   },
   {
     name: 'serves the newest of a lane first',
