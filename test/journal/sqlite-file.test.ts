@@ -93,10 +93,9 @@ describe('the journal’s files', () => {
   });
 
   it('of the first version are brought up to date with what they hold', async () => {
-    await (await openJournal()).close();
+    path = join(folder, 'old.db');
     const db = new Database(path);
-    db.exec('drop table owed_acks; drop table links; drop table ack_deliveries; drop table arrivals; drop table alarms');
-    db.exec('alter table messages drop column warnings');
+    db.exec(MIGRATIONS[0]!);
     db.exec(`insert into messages (channel, content_hash, origin, received_at, state, state_at, skipped, faults)
       values ('lab', x'00', 'mllp', 1, 'held', 1, '[]', '[]'); insert into message_bytes values (1, x'4d')`);
     db.pragma('user_version = 1');
