@@ -30,7 +30,14 @@ export async function list(options: ListOptions, terminal: Terminal): Promise<Ex
 
 function show({ messages, next, lookedAt }: Found, limit: number, terminal: Terminal): void {
   if (messages.length > 0) {
-    const heads = ['      ID', 'RECEIVED (UTC)     ', 'CHANNEL     ', 'CONTROL ID        ', 'STATE   ', 'DELIVERIES'];
+    const heads = [
+      '      ID',
+      'RECEIVED (UTC)     ',
+      'CHANNEL     ',
+      'CONTROL ID        ',
+      'STATE   ',
+      'DELIVERIES; FAULT',
+    ];
     terminal.print(paint(terminal, 'dim', heads.join('  ')));
   }
   for (const message of messages) terminal.print(line(message, terminal));
@@ -53,7 +60,7 @@ function line({ id, receivedAt, channel, controlId, state, deliveries, fault }: 
   const many = Object.entries(deliveries).map(([name, count]) => {
     return name === 'held' ? paint(terminal, 'red', `${count} held`) : `${count} ${name}`;
   });
-  const became = fault === null ? many.join(', ') : [fault, ...many].join(', ');
+  const became = [many.join(', '), fault].filter(Boolean).join('; ');
   return [
     String(id).padStart(8),
     at,
