@@ -52,11 +52,13 @@ export const FAULTS = {
   'time-zone-gap': row('message', '102', 'AE', 'The local time does not exist: the clock was set forward over it.'),
   'time-zone-overlap': row('message', '102', 'AE', 'The local time exists twice: the clock was set back over it.'),
   'code-refused': row('message', '103', 'AE', 'A code is not one that this receiver accepts.'),
+  'rule-refuses': row('message', '207', 'AE', 'A rule of the mapping refuses what the message says.'),
   'too-many': row('message', '207', 'AR', 'The message holds more parts than this channel accepts.'),
 
   'code-unmapped': row('mapping', '103', 'AE', 'A code has no row in the mapping table.'),
   'value-unmapped': row('mapping', '102', 'AE', 'A value has a form that the mapping does not cover.'),
   'identities-disagree': row('mapping', '102', 'AE', 'The identifiers of the person contradict each other.'),
+  'rule-holds': row('mapping', '207', 'AE', 'A rule of the mapping holds the result for a person.'),
   'party-unknown': row('mapping', '103', 'AE', 'No care provider is configured for this message.'),
   'party-not-permitted': row('mapping', '103', 'AE', 'This channel may not speak for that care provider.'),
   'mapping-incomplete': row('mapping', '207', 'AE', 'The mapping made something its target does not accept.'),

@@ -1,4 +1,5 @@
 import { compileBundle } from './bundle.ts';
+import { compileMessage } from './message.ts';
 import { keepProblem, suggest } from './problem.ts';
 import { compileRule } from './rule.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
@@ -20,15 +21,17 @@ export interface Deliver {
   readonly followUps: readonly Deliver[];
 }
 
-const KEYS = ['to', 'when', 'notBefore', 'notAfter', 'body', 'bundle', 'head', 'then', 'optional', 'because'] as const;
+const KEYS = ['to', 'when', 'notBefore', 'notAfter', 'body', 'bundle', 'message', 'head', 'then', 'optional', 'because'] as const;
 
 type DeliverKeys = ReadonlyMap<(typeof KEYS)[number], YamlNode>;
 
 function compileBody(node: YamlNode, keys: DeliverKeys, around: Surroundings, setup: MappingSetup): Evaluate {
-  const [body = null, bundle = null] = [keys.get('body'), keys.get('bundle')];
-  if (body !== null && bundle !== null) bundle.fail('A delivery has either body or bundle');
+  const [body = null, bundle = null, message = null] = [keys.get('body'), keys.get('bundle'), keys.get('message')];
+  const more = [body, bundle, message].filter((one) => one !== null)[1];
+  if (more !== undefined) more.fail('A delivery has one of body, bundle and message');
+  if (message !== null) return compileMessage(message, around);
   if (bundle !== null) return compileBundle(bundle, keys.get('head') ?? null, around, setup.secret);
-  return compileRule(body ?? node.fail('A delivery needs body: … or bundle: …'), around);
+  return compileRule(body ?? node.fail('A delivery needs body: …, bundle: … or message: …'), around);
 }
 
 /** Compiles `deliver:` or `then:`; an entry with a problem is noted and left out. */
@@ -51,6 +54,7 @@ function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSet
     'notAfter',
     'body',
     'bundle',
+    'message',
     'head',
     'then',
     'optional',
@@ -60,7 +64,7 @@ function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSet
   const { target, operation, isConfigured } = readAddress(to, keys.get('optional')?.flag() ?? false, setup);
   const schedule = (key: 'notBefore' | 'notAfter') => {
     const at = keys.get(key);
-    return at === undefined ? null : compileSchedule(at, around);
+    return at === undefined ? null : compileSchedule(at, around, key === 'notAfter' ? 'end' : 'begin');
   };
   const when = keys.get('when');
   const then = keys.get('then');

@@ -1,3 +1,4 @@
+import { minutesBetween } from './functions/minutes-between.ts';
 import { readSwedishIdentity } from './functions/swedish-identity.ts';
 import type { Found, Run } from './scope.ts';
 import type { Table } from './table.ts';
@@ -19,5 +20,6 @@ export type MappingFunction = (call: FunctionCall) => unknown;
 
 /** What a mapping may call; YAML can call nothing else. */
 export const FUNCTIONS: Readonly<Record<string, MappingFunction>> = {
+  'minutes-between': minutesBetween,
   'swedish-identity': readSwedishIdentity,
 };

@@ -40,10 +40,19 @@ const systems = mapOf(
   'Other names senders use for a coding system: { LN: [LOINC] }.',
 );
 
+/** Written so that editors tell of a number where one is meant. */
+const number = (description: string): Schema => ({
+  description,
+  type: ['integer', 'string', 'object'],
+  minimum: 0,
+  pattern: '^\\$',
+  ...ifThen({ type: 'object' }, ref('rule')),
+});
+
 const schedule = object({
   after: as('part', 'The time to count from: a $name or a rule that makes a time with offset.'),
-  days: { type: 'number', description: 'Calendar days after it; the beginning of that local day.' },
-  hours: { type: 'number', description: 'Hours after it.' },
+  days: number('Calendar days after it, in local time: notBefore is the beginning of that day, notAfter its end.'),
+  hours: number('Hours after it.'),
   because,
 });
 
@@ -90,14 +99,20 @@ const DELIVERY: Record<string, Schema> = {
 const delivery = (more: Record<string, Schema>): Schema =>
   object({ ...DELIVERY, ...more }, ['to'], { oneOf: [{ required: ['body'] }, { required: ['bundle'] }] });
 
-const reasons = (description: string): Schema =>
+const reasons = (description: string, more: Record<string, Schema> = {}): Schema =>
   listOf(
     object(
-      { when, reason: text('A word that people read: not-final.', { pattern: '^[a-z0-9]+(-[a-z0-9]+)*$' }), because },
+      {
+        when,
+        reason: text('A word that people read: not-final.', { pattern: '^[a-z0-9]+(-[a-z0-9]+)*$' }),
+        ...more,
+        because,
+      },
       ['when', 'reason'],
     ),
     description,
   );
+const place = { at: as('part', 'The field to name in the fault.') };
 
 const inPart = (description: string): Schema => ({ type: 'object', description });
 const expectedDelivery = object(
@@ -199,6 +214,8 @@ const mapping = object(
     party: as('part', 'The care provider on whose behalf: its name in sluss.yaml, or its organisation number.'),
     ignore: reasons('What is no result of this mapping at all.'),
     skip: reasons('Results that give no delivery; they are stated all the same. From top to bottom.'),
+    refuse: reasons('What is the sender’s to mend: refuses the whole message.', place),
+    hold: reasons('What a person has to look at: holds the result.', place),
     lane: as('parts', 'Deliveries with the same value are sent one after the other.'),
     result: object(
       {
@@ -306,7 +323,7 @@ export function mappingJsonSchema(): object {
       entry,
       elements: mapOf(ref('rule'), 'Elements by name, each with its rule.'),
       rule: ruleOr(
-        'A rule (one of from, all, value, text, set, include, call, ref, refs, first), a value, or a list.',
+        'A rule (one of from, all, value, text, set, include, call, ref, refs, first, since), a value, or a list.',
         'rule',
       ),
       part: ruleOr('A path or $name, or a rule.', 'part'),

@@ -47,6 +47,7 @@ export function lintMapping(root: YamlNode, overrides: readonly YamlNode[], arou
     for (const { value } of keepProblem([], () => node.entries(), new Map<string, NamedNode>()).values())
       lintPart(value, whole);
   lintParts(layered, whole);
+  lintComplaints(layered, whole);
   const reasons = lintReasons(layered, whole);
   quietly(() => lintDeliveries(layered.keys.get('deliver'), reasons, whole));
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
@@ -107,6 +108,18 @@ function lintPart(node: YamlNode, scope: LintScope): void {
   else lintRule(node, null, scope);
 }
 
+/** `refuse` and `hold`: all of them are asked. */
+function lintComplaints({ keys }: Layered, scope: LintScope): void {
+  for (const key of ['refuse', 'hold'] as const)
+    quietly(() => {
+      for (const item of keys.get(key)?.items() ?? []) {
+        const [when, at] = [item.entries().get('when')?.value, item.entries().get('at')?.value];
+        if (when !== undefined) lintCondition(when, scope);
+        if (at !== undefined) lintPart(at, scope);
+      }
+    });
+}
+
 /** `ignore` and `skip`: gives the conditions under which no delivery is looked at, with their places. */
 function lintReasons({ keys }: Layered, scope: LintScope): Map<string, YamlNode> {
   const reasons = new Map<string, YamlNode>();
@@ -143,8 +156,10 @@ function lintDelivery(node: YamlNode, reasons: ReadonlyMap<string, YamlNode>, sc
       scope.findings.warn(when, `This is never reached: ${reason.where} leaves the result out when it holds`);
   }
   for (const schedule of [get('notBefore'), get('notAfter')]) {
-    const after = schedule?.entries().get('after')?.value;
-    if (after !== undefined) lintPart(after, scope);
+    for (const key of ['after', 'days', 'hours']) {
+      const part = schedule?.entries().get(key)?.value;
+      if (part !== undefined && (key === 'after' || typeof part.literal() !== 'number')) lintPart(part, scope);
+    }
   }
   const [body, head] = [get('body'), get('head')];
   if (body !== undefined) lintRule(body, null, scope);

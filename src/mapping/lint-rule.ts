@@ -93,6 +93,8 @@ function lintSourceOfRule(node: YamlNode, keys: Keys, expected: Expected | null,
   if (value !== undefined) return lintLiteral(value, expected, scope);
   const reference = get('ref') ?? get('refs');
   if (reference !== undefined) return lintReference(reference, keys, expected, scope);
+  const since = get('since');
+  if (since !== undefined) return lintSince(since, keys, scope);
   const call = get('call');
   if (call !== undefined) return lintCall(keys, scope);
   return lintFrom(node, keys, expected, scope);
@@ -134,6 +136,13 @@ function lintCall(keys: Keys, scope: LintScope): Made {
     scope.used.lookups.push({ table: name, node: table, hasSystem: true });
   }
   return ANYTHING;
+}
+
+function lintSince(node: YamlNode, keys: Keys, scope: LintScope): Made {
+  const of = keys.get('of')?.value;
+  if (of?.isScalar) lintSource(of, scope);
+  const values = [...node.entries().values()].map(({ value }) => ({ value: value.literal(), where: value.where }));
+  return { ...ANYTHING, values };
 }
 
 function lintReference(node: YamlNode, keys: Keys, expected: Expected | null, scope: LintScope): Made {

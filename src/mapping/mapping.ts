@@ -6,14 +6,18 @@ import type { ResourceIssue } from '../fhir/resource-issue.ts';
 import { collectSegments, findGroups, type Group, isGroupName } from '../hl7/group.ts';
 import type { Header } from '../hl7/header.ts';
 import { locateSegment } from '../hl7/path.ts';
+import { bodyText } from './body-text.ts';
 import { writeBody } from './bundle.ts';
 import { compileDeliveries, type Deliver } from './deliver.ts';
 import { compileNames } from './names.ts';
+import { writeMessage } from './message.ts';
+import { OutgoingMessage } from './outgoing-message.ts';
 import { layerMapping, namesOfEntries } from './overlay.ts';
 import { keepProblem } from './problem.ts';
 import { resourceFaults } from './resource-faults.ts';
 import { compilePart } from './rule.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
+import { compileSource } from './source.ts';
 import { compileWhen } from './when.ts';
 import { Found, foundText, type PartyFacts, type Run, type Scope } from './scope.ts';
 import type { MappingSetup } from './setup.ts';
@@ -33,7 +37,7 @@ export interface ResultOutcome {
 
 /** A body, and what made which element of it. */
 export interface MadeBody extends Pick<Draft, 'target' | 'operation' | 'party'> {
-  /** JSON. */
+  /** JSON; of an HL7 message the fields by location. */
   readonly body: string;
   readonly trail: readonly TrailEntry[];
   /** `file:line:col` of its entry of `deliver:`. */
@@ -62,6 +66,12 @@ interface Reason {
   readonly reason: string;
 }
 
+/** A rule of `refuse:` or `hold:`. */
+interface Complaint {
+  readonly holds: (scope: Scope) => boolean;
+  readonly make: (scope: Scope) => Fault;
+}
+
 interface MadeDraft {
   readonly draft: Draft;
   /** What it says of the result, for the digest. */
@@ -84,6 +94,8 @@ export const MAPPING_KEYS = [
   'party',
   'ignore',
   'skip',
+  'refuse',
+  'hold',
   'lane',
   'result',
   'deliver',
@@ -92,6 +104,9 @@ export const MAPPING_KEYS = [
   'tables',
   'tests',
 ] as const;
+
+/** MSH-10 is ST of 20 characters up to v2.6. */
+const MAX_CONTROL_ID = 20;
 
 const NEEDED = ['mapping', 'match', 'each', 'lane', 'result', 'deliver'] as const;
 
@@ -130,6 +145,10 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
   }, nothing);
   const reasons = (key: 'ignore' | 'skip') => attempt(() => compileReasons(keys.get(key) ?? null, around), []);
   const [ignore, skip] = [reasons('ignore'), reasons('skip')];
+  const complaints = [
+    ...attempt(() => compileComplaints(keys.get('refuse') ?? null, 'rule-refuses', around), []),
+    ...attempt(() => compileComplaints(keys.get('hold') ?? null, 'rule-holds', around), []),
+  ];
   const lane = attempt(() => compileParts(need('lane'), around), []);
   const resultKeys = attempt(
     () => need('result').keys(['key', 'rank', 'digest', 'because'], setup.problems),
@@ -178,7 +197,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       if (scope.faults.size > 0) return null;
       throw new Fault('mapping-incomplete', { where: one.where, detail: 'empty body' });
     }
-    const { text, lasting } = writeBody(body.value);
+    const { bytes, text, lasting } = writeAny(body.value, one, resultKey, scope);
     // What lacks an element because of a fault does not leave; that it is incomplete need not be said as well.
     const issues = scope.faults.size === 0 && isResource(body.value) ? checkResource(body.value) : [];
     const draft: Draft = {
@@ -187,8 +206,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       operation: one.operation,
       party: scope.party.id,
       laneKey: deriveKey(setup.secret, ['lane', ...readParts(lane, scope)]).slice(0, 32),
-      // Several times faster than a TextEncoder where the text is long.
-      body: Buffer.from(text),
+      body: bytes,
       notBefore: one.notBefore?.(scope) ?? null,
       notAfter: one.notAfter?.(scope) ?? null,
     };
@@ -201,6 +219,19 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     };
   };
 
+  /** An HL7 message of the same content is the same one, under the same control id, however often it is made. */
+  const writeAny = (body: unknown, one: Deliver, resultKey: string, { run }: Scope) => {
+    if (!(body instanceof OutgoingMessage)) {
+      const { text, lasting } = writeBody(body);
+      // Several times faster than a TextEncoder where the text is long.
+      return { bytes: Buffer.from(text), text, lasting };
+    }
+    const { lasting } = body;
+    const key = ['control-id', resultKey, one.target, one.operation, lasting];
+    const bytes = writeMessage(body, deriveIdentifier(setup.secret, key).slice(-MAX_CONTROL_ID), one.where);
+    return { bytes, text: run.trail === null ? '' : bodyText(bytes), lasting };
+  };
+
   const evaluate = (scope: Scope, made: MadeDraft[]): Omit<ResultOutcome, 'at' | 'faults' | 'made'> => {
     const without = { statement: null, drafts: [], skipped: null };
     const ignored = ignore.find(({ holds }) => holds(scope));
@@ -208,6 +239,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     // First, since a reason to skip may depend on the party.
     const resultKey = readResultKey(scope);
     const reason = skip.find(({ holds }) => holds(scope))?.reason ?? null;
+    if (reason === null) for (const one of complaints) if (one.holds(scope)) scope.faults.add(one.make(scope));
     for (const one of reason !== null ? [] : deliver) {
       const draft = makeDraft(one, resultKey, one.operation, scope);
       if (draft !== null) made.push(draft);
@@ -295,9 +327,9 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
   };
 }
 
-/** What is required of no field of the message was required of the answer. */
+/** What is wrong with no field of the message is wrong with the answer. */
 function blameAnswer(fault: Fault): Fault {
-  if (fault.code !== 'field-required' || fault.at !== null) return fault;
+  if (fault.blame !== 'message' || fault.at !== null) return fault;
   return new Fault('answer-unreadable', { where: fault.where });
 }
 
@@ -325,12 +357,42 @@ function compileReasons(node: YamlNode | null, around: Surroundings): Reason[] {
   return (node?.items() ?? []).flatMap((item) =>
     keepProblem(around.problems, () => {
       const keys = item.keys(['when', 'reason', 'because']);
-      const reasonNode = keys.get('reason') ?? item.fail('A reason is needed, such as not-final');
-      const reason = reasonNode.text();
-      if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(reason)) reasonNode.fail('A reason is written like not-final');
-      return [{ reason, holds: compileWhen(keys.get('when') ?? item.fail('when: … is needed'), around.variables) }];
+      return [
+        {
+          reason: readReason(item, keys),
+          holds: compileWhen(keys.get('when') ?? item.fail('when: … is needed'), around.variables),
+        },
+      ];
     }, []),
   );
+}
+
+function compileComplaints(
+  node: YamlNode | null,
+  code: 'rule-refuses' | 'rule-holds',
+  around: Surroundings,
+): Complaint[] {
+  return (node?.items() ?? []).flatMap((item) =>
+    keepProblem(around.problems, () => {
+      const keys = item.keys(['when', 'reason', 'at', 'because']);
+      const detail = readReason(item, keys);
+      const holds = compileWhen(keys.get('when') ?? item.fail('when: … is needed'), around.variables);
+      const atNode = keys.get('at');
+      const at = atNode === undefined ? null : compileSource(atNode, around.variables);
+      const make = (scope: Scope) => {
+        const place = at?.readFirst(scope)?.at ?? at?.locateMissing(scope) ?? null;
+        return new Fault(code, { at: place, where: item.where, detail });
+      };
+      return [{ holds, make }];
+    }, []),
+  );
+}
+
+function readReason(item: YamlNode, keys: ReadonlyMap<'reason' | 'when' | 'at' | 'because', YamlNode>): string {
+  const node = keys.get('reason') ?? item.fail('A reason is needed, such as not-final');
+  const reason = node.text();
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(reason)) node.fail('A reason is written like not-final');
+  return reason;
 }
 
 function compileParts(node: YamlNode, around: Surroundings): Evaluate[] {

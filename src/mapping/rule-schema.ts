@@ -77,7 +77,11 @@ export const RULE: Record<string, Schema> = {
     examples: ['observation', 'practitioner'],
   }),
   first: listOf(ref('rule'), 'The first of these rules that makes something.'),
-  of: sources('What a call, ref or refs is about: paths or $names.'),
+  since: mapOf(
+    { type: ['string', 'number', 'boolean'] },
+    'Values by the date from which each holds; of: says whose day counts. Before the first date nothing.',
+  ),
+  of: sources('What a call, ref, refs or since is about: paths or $names.'),
   each: source('The rule once for each cell found here; relative paths (.1) start at it. Makes a list.'),
   as: {
     description: AS,
@@ -118,7 +122,7 @@ export const RULE: Record<string, Schema> = {
   because,
 };
 
-const SOURCES = ['from', 'all', 'value', 'text', 'set', 'include', 'call', 'ref', 'refs', 'first'];
+const SOURCES = ['from', 'all', 'value', 'text', 'set', 'include', 'call', 'ref', 'refs', 'first', 'since'];
 const ANYWHERE = ['each', 'when', 'required', 'because'];
 const CONVERTING = ['as', 'unit', 'precision', 'overlap', 'table', 'onMiss', 'default'];
 const COMPANY: Readonly<Record<string, readonly string[]>> = {
@@ -128,6 +132,7 @@ const COMPANY: Readonly<Record<string, readonly string[]>> = {
   call: ['of', 'table'],
   ref: ['of'],
   refs: ['of'],
+  since: ['of'],
 };
 
 /**

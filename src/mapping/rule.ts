@@ -5,6 +5,7 @@ import { mayMakeSomething, needOfAny } from './field-need.ts';
 import { compileReference, compileReferences } from './reference.ts';
 import { Found, type Scope, scopeAtCell } from './scope.ts';
 import { compileInclude, compileNeeds, compileSet } from './set.ts';
+import { compileSince } from './since.ts';
 import { compileSource } from './source.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import { compileText } from './text.ts';
@@ -12,7 +13,7 @@ import { tryTo, tryWithin } from './try-to.ts';
 import { compileWhen } from './when.ts';
 import type { YamlNode } from './yaml-node.ts';
 
-const SOURCES = ['from', 'all', 'value', 'text', 'set', 'include', 'call', 'ref', 'refs', 'first'] as const;
+const SOURCES = ['from', 'all', 'value', 'text', 'set', 'include', 'call', 'ref', 'refs', 'first', 'since'] as const;
 const RULE_KEYS = [
   ...SOURCES,
   'of',
@@ -36,7 +37,7 @@ export type RuleKeys = ReadonlyMap<(typeof RULE_KEYS)[number], YamlNode>;
 
 /**
  * Compiles a rule: a plain value stands for itself, a list makes a list of what its rules make, a map is a rule with
- * exactly one of from, all, value, text, set, include, call, ref, refs and first. What is wrong inside a `set` is noted and the rest goes on.
+ * exactly one of from, all, value, text, set, include, call, ref, refs, first and since. What is wrong inside a `set` is noted and the rest goes on.
  * @throws ProblemError
  */
 export function compileRule(node: YamlNode, around: Surroundings): Evaluate {
@@ -86,6 +87,7 @@ const COMPANY: Readonly<Record<(typeof SOURCES)[number], readonly string[]>> = {
   call: ['of', 'table'],
   ref: ['of'],
   refs: ['of'],
+  since: ['of'],
 };
 
 /** A key that would do nothing where it stands is a misunderstanding. @throws ProblemError */
@@ -168,6 +170,8 @@ function compileValue(node: YamlNode, keys: RuleKeys, around: Surroundings): Mad
   if (text !== undefined) return without(withTrail(compileText(text, around.variables), text.where));
   const value = keys.get('value');
   if (value !== undefined) return without(compileLiteral(value));
+  const since = keys.get('since');
+  if (since !== undefined) return without(withTrail(compileSince(since, keys.get('of') ?? null, around), since.where));
   const ref = keys.get('ref');
   if (ref !== undefined) return compileReference(ref, keys, around);
   const refs = keys.get('refs');

@@ -1,5 +1,5 @@
-import { Temporal } from 'temporal-polyfill';
 import { Fault } from '../contracts/fault.ts';
+import { readInstant } from './instant.ts';
 import { compilePart } from './rule.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import { foundText, type Scope } from './scope.ts';
@@ -9,15 +9,16 @@ import type { YamlNode } from './yaml-node.ts';
 export type Schedule = (scope: Scope) => number | null;
 
 /**
- * Compiles `{ after: $sampled, days: 11 }` (the beginning of the 11th local day after) or `{ after: …, hours: 72 }`.
- * Days are calendar days in the run's zone, so a clock change does not shift them.
+ * Compiles `{ after: $sampled, days: 11 }` or `{ after: …, hours: 72 }`; the number may be a `$name` or a rule. Days are
+ * calendar days in the run's zone, so a clock change does not shift them; they count to the beginning of that day, or to
+ * its end where something is to end with it.
  * @throws ProblemError
  */
-export function compileSchedule(node: YamlNode, around: Surroundings): Schedule {
+export function compileSchedule(node: YamlNode, around: Surroundings, edge: 'begin' | 'end'): Schedule {
   const keys = node.keys(['after', 'days', 'hours', 'because']);
   const after: Evaluate = compilePart(keys.get('after') ?? node.fail('A schedule needs after: …'), around);
-  const days = keys.get('days')?.number() ?? null;
-  const hours = keys.get('hours')?.number() ?? null;
+  const days = compileNumber(keys.get('days'), around);
+  const hours = compileNumber(keys.get('hours'), around);
   if ((days === null) === (hours === null)) node.fail('A schedule needs either days or hours');
   const where = node.where;
   return (scope) => {
@@ -26,19 +27,36 @@ export function compileSchedule(node: YamlNode, around: Surroundings): Schedule 
     const from = readInstant(foundText(found, scope.run));
     if (from === null)
       throw new Fault('mapping-incomplete', { at: found.at, where, detail: 'a time with offset is needed' });
-    if (hours !== null) return from.epochMilliseconds + hours * 3_600_000;
+    if (hours !== null) return Math.round(from.epochMilliseconds + hours(scope) * 3_600_000);
     const day = from
       .toZonedDateTimeISO(scope.run.zone)
       .toPlainDate()
-      .add({ days: days ?? 0 });
+      .add({ days: (days?.(scope) ?? 0) + (edge === 'end' ? 1 : 0) });
     return day.toZonedDateTime(scope.run.zone).epochMilliseconds;
   };
 }
 
-function readInstant(text: string): Temporal.Instant | null {
-  try {
-    return Temporal.Instant.from(text);
-  } catch {
-    return null;
+/** A number as it stands there, or what a `$name` or a rule gives. @throws ProblemError */
+function compileNumber(node: YamlNode | undefined, around: Surroundings): ((scope: Scope) => number) | null {
+  if (node === undefined) return null;
+  const isName = node.isScalar && !node.isNull && node.text().startsWith('$');
+  if (node.isScalar && !isName) {
+    const number = node.number();
+    if (!isCount(number)) node.fail('Expected a whole number, not below 0');
+    return () => number;
   }
+  const rule = compilePart(node, around);
+  const where = node.where;
+  return (scope) => {
+    const found = rule(scope);
+    const text = found === null ? '' : foundText(found, scope.run).trim();
+    const number = text === '' ? Number.NaN : Number(text);
+    if (!isCount(number)) throw new Fault('mapping-incomplete', { where, detail: 'a whole number is needed' });
+    return number;
+  };
+}
+
+/** More than a thousand years of hours would leave the calendar. */
+function isCount(number: number): boolean {
+  return Number.isInteger(number) && number >= 0 && number <= 10_000_000;
 }

@@ -4,7 +4,7 @@ import { CONTEXT, compile, faultsOf, HEADER, mapperOf, mappingFile, message } fr
 describe('a schedule', () => {
   const at = (schedule: string, sampled: string, zone = 'Europe/Stockholm') => {
     const sections = {
-      let: '{ sampled: { from: OBX-14, as: dateTime } }',
+      let: '{ sampled: { from: OBX-14, as: dateTime }, many: 12, none: { from: OBX-8 } }',
       deliver: `[{ to: t/op, notBefore: ${schedule}, body: { set: { a: { from: OBX-5 } } } }]`,
     };
     const mapped = mapperOf(compile([mappingFile(sections)], { zone })).map(
@@ -24,6 +24,9 @@ describe('a schedule', () => {
     ['{ after: $sampled, days: 0 }', '202203010815', '2022-02-28T23:00:00.000Z'],
     // The day is the zone's, whatever offset the sender wrote.
     ['{ after: $sampled, days: 1 }', '202203012330+0000', '2022-03-02T23:00:00.000Z'],
+    ['{ after: $sampled, days: $many }', '202203201030', '2022-03-31T22:00:00.000Z'],
+    ['{ after: $sampled, days: { from: OBX-5 } }', '202203011030', ['mapping-incomplete - a whole number is needed']],
+    ['{ after: $sampled, hours: $none }', '202203011030', ['mapping-incomplete - a whole number is needed']],
     // Hours are hours.
     ['{ after: $sampled, hours: 72 }', '202203261000', '2022-03-29T09:00:00.000Z'],
     ['{ after: $sampled, hours: 1 }', '', null],

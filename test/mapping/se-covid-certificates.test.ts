@@ -8,6 +8,7 @@ const mapper = mapperOf(compile(PROJECT_FILES, CHANNEL));
 
 /** A message of one result; each part can be replaced. */
 interface Parts {
+  readonly msh7?: string;
   readonly msh4?: string;
   readonly pid3?: string;
   readonly pid5?: string;
@@ -30,9 +31,11 @@ const POSITIVE = '260373001^Detected^SCT';
 
 function segmentsOf(parts: Parts = {}): string[] {
   const { msh4 = '2321000016', pid3 = NUMBER, pid5 = '', pid7 = '', sampled = '20220301081500' } = parts;
+  // Sent soon after the sample, unless a test says when.
+  const { msh7 = sampled.slice(0, 4) >= '2022' ? `${sampled.slice(0, 8)}235959` : '20220301101500' } = parts;
   const { test = NAAT, value = NEGATIVE, status = 'F', requested = 'COVIDBEVIS', obx17 = '', obx18 = '' } = parts;
   return [
-    `MSH|^~\\&|LIS|${msh4}|SLUSS|EHM|20220301101500||ORU^R01^ORU_R01|C1|P|2.5.1||||||UNICODE UTF-8`,
+    `MSH|^~\\&|LIS|${msh4}|SLUSS|EHM|${msh7}||ORU^R01^ORU_R01|C1|P|2.5.1||||||UNICODE UTF-8`,
     `PID|1||${pid3}||${pid5}||${pid7}`,
     `OBR|1||F1|${test}|||${sampled}${'|'.repeat(24)}${requested}`,
     `OBX|1|CWE|${test}||${value}||||||${status}||||||${obx17}|${obx18}`,
@@ -61,7 +64,7 @@ describe('a negative NAAT', () => {
       operation: 'test-certificate',
       party: 'nord',
       notBefore: null,
-      notAfter: null,
+      notAfter: Date.UTC(2022, 2, 4, 7, 15),
       resultKey: statements[0]?.resultKey,
     });
     expect(skipped).toEqual([]);
@@ -161,12 +164,47 @@ describe('a positive NAAT', () => {
   it('becomes a recovery certificate from the eleventh day, counted in days of the calendar', () => {
     const { drafts } = map({ value: POSITIVE, sampled: '202203200815' });
     expect(drafts).toHaveLength(1);
-    expect(drafts[0]).toMatchObject({ operation: 'recovery-certificate', notAfter: null });
+    expect(drafts[0]).toMatchObject({ operation: 'recovery-certificate' });
     // The clocks were set forward on 27 March.
     expect(new Date(drafts[0]?.notBefore ?? 0).toISOString()).toBe('2022-03-30T22:00:00.000Z');
+    // Until the end of day 180, 16 September.
+    expect(new Date(drafts[0]?.notAfter ?? 0).toISOString()).toBe('2022-09-16T22:00:00.000Z');
     expect(bodyOf({ value: POSITIVE }).valueCodeableConcept.coding).toEqual([
       { system: 'http://snomed.info/sct', code: '260373001' },
     ]);
+  });
+});
+
+describe('its times', () => {
+  const windowOf = (sampled: string, more: Parts = {}, rules = '') => {
+    const own = mapperOf(compile(PROJECT_FILES, { ...CHANNEL, ...(rules === '' ? {} : { with: rules }) }));
+    const [draft] = own.map(message(segmentsOf({ sampled, ...more })), CONTEXT).drafts;
+    return [draft?.notBefore, draft?.notAfter].map((at) => (at == null ? null : new Date(at).toISOString()));
+  };
+
+  it('are 72 hours for a test, and days of the Swedish calendar for a recovery, across both changes of the clock', () => {
+    expect(windowOf('202203261000')).toEqual([null, '2022-03-29T09:00:00.000Z']);
+    expect(windowOf('202210291000')).toEqual([null, '2022-11-01T08:00:00.000Z']);
+    const recovery = { value: POSITIVE };
+    expect(windowOf('202203202359', recovery)).toEqual(['2022-03-30T22:00:00.000Z', '2022-09-16T22:00:00.000Z']);
+    expect(windowOf('202210200001', recovery)).toEqual(['2022-10-30T23:00:00.000Z', '2023-04-18T22:00:00.000Z']);
+  });
+
+  it('are settings, which may change with the day of the sample', () => {
+    expect(windowOf('20220301081500', {}, 'testHours: 48')).toEqual([null, '2022-03-03T07:15:00.000Z']);
+    const dated = 'testHours: { since: { 2021-07-01: 72, 2022-03-01: 48 }, of: $sampled }';
+    expect(windowOf('202202282359', {}, dated)[1]).toBe('2022-03-03T22:59:00.000Z');
+    expect(windowOf('202203010000', {}, dated)[1]).toBe('2022-03-02T23:00:00.000Z');
+  });
+
+  it('are refused where the sample is later than the message', () => {
+    const fault = ['rule-refuses OBR[1]-7 sampled-after-sending'];
+    expect(faultsOf(map({ sampled: '202203010815', msh7: '20220301080500' }))).toEqual([]);
+    expect(faultsOf(map({ sampled: '202203010815', msh7: '20220301080459' }))).toEqual(fault);
+    expect(faultsOf(map({ sampled: '202203010815+0000', msh7: '20220301083000' }))).toEqual(fault);
+    expect(faultsOf(map({ sampled: '202203010815', msh7: '20220301081500+0200', status: 'P' }))).toEqual([]);
+    // A date alone says no time to compare with.
+    expect(faultsOf(map({ sampled: '202203010815', msh7: '20220228' }))).toEqual([]);
   });
 });
 
