@@ -283,7 +283,6 @@ function groupsOf(each: string | Path | null, scope: Scope): readonly Group[] {
 
 function entryOf({ spec, fullUrl, id }: Instance, resource: Record<string, unknown>): object {
   const type = String(resource.resourceType);
-  const { resourceType: _, ...elements } = resource;
   const search = spec.write === 'update' ? null : identifierSearch(resource);
   if (search !== null && spec.write === 'create') {
     return { fullUrl, resource, request: { method: 'POST', url: type, ifNoneExist: search } };
@@ -291,7 +290,8 @@ function entryOf({ spec, fullUrl, id }: Instance, resource: Record<string, unkno
   if (search !== null) return { fullUrl, resource, request: { method: 'PUT', url: `${type}?${search}` } };
   return {
     fullUrl,
-    resource: { resourceType: type, id, ...elements },
+    // Its type and id come first, whatever the order of its rules.
+    resource: { resourceType: type, id, ...resource },
     request: { method: 'PUT', url: `${type}/${id}` },
   };
 }

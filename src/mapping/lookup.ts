@@ -2,7 +2,8 @@ import { Fault } from '../contracts/fault.ts';
 import { partOfCell, readPart } from '../hl7/path.ts';
 import { suggest } from './problem.ts';
 import { Found, foundText, type Scope, textOf } from './scope.ts';
-import type { LookupKey, Table } from './table.ts';
+import type { LookupKey, Row, Table } from './table.ts';
+import { isPlain, Remembered } from './values/remembered.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** @throws ProblemError */
@@ -29,14 +30,23 @@ export function compileLookup(
   if ((onMiss === 'default') !== hasDefault) node.fail('onMiss: default and default: … belong together');
   const fallback = keys.get('default')?.literal() ?? null;
   const where = node.where;
+  const remembered = new Remembered<Row | null>();
+  const findRow = (found: Found, scope: Scope): Row | null => {
+    const { cell } = found;
+    const find = () => table.find(lookupKeys(found, scope));
+    if (cell === null || cell.component === null || !isPlain(cell.raw, scope.run)) return find();
+    // A component is asked for by what is in it, too; a sub-component has nothing in it.
+    return remembered.recall(cell.subcomponent === null ? cell.raw : `&${cell.raw}`, find);
+  };
   return (found, scope) => {
-    const row = table.find(lookupKeys(found, scope));
+    const { trail } = scope.run;
+    const row = findRow(found, scope);
     if (row !== null) {
-      scope.run.trail?.lookedUp(row.where);
+      trail?.lookedUp(row.where);
       if (row.value === null) return null;
       return Found.made(row.value, found);
     }
-    if (found.at !== null) scope.run.trail?.missed(table.name, found.at);
+    if (trail !== null && found.at !== null) trail.missed(table.name, found.at);
     switch (onMiss) {
       case 'keep':
         return found;

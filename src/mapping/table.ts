@@ -18,12 +18,18 @@ export interface Table {
    * Result of the first key that has a row, and that row's place; null = no row. The value null is that of a row that
    * gives nothing, where no other key has a row with a value.
    */
-  find(keys: readonly LookupKey[]): { readonly value: unknown; readonly where: string } | null;
+  find(keys: readonly LookupKey[]): Row | null;
   /** By system (`*` = any) and code, as they are compared. */
   readonly rows: Rows;
 }
 
-type Rows = ReadonlyMap<string, ReadonlyMap<string, { readonly value: unknown; readonly where: string }>>;
+export interface Row {
+  readonly value: unknown;
+  /** `file:line:col` */
+  readonly where: string;
+}
+
+type Rows = ReadonlyMap<string, ReadonlyMap<string, Row>>;
 
 /** The group of rows that hold for any system. */
 export const ANY = '*';

@@ -60,9 +60,9 @@ class ScopeReader implements ConditionReader {
     const first = readFirstValued(path, group, run.message);
     if (first !== null && first.raw !== HL7_NULL) return 'valued';
     const cells = readCells(path, group, run.message);
+    if (first === null) return cells.length > 0 ? 'empty' : 'absent';
     if (cells.some(({ raw }) => raw !== HL7_NULL && isValued(raw, run.message))) return 'valued';
-    if (cells.some(({ raw }) => raw === HL7_NULL)) return 'null';
-    return cells.length > 0 ? 'empty' : 'absent';
+    return 'null';
   }
 
   readVariable(name: string): unknown {

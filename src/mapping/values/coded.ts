@@ -1,7 +1,7 @@
 import { partOfCell, readPart } from '../../hl7/path.ts';
 import { type Found, foundText, readRaw, type Run } from '../scope.ts';
 import type { Table } from '../table.ts';
-import { isPlain, Remembered } from './remembered.ts';
+import { isPlain, rememberBySystems } from './remembered.ts';
 
 export interface Coding {
   readonly system?: string;
@@ -23,21 +23,12 @@ export interface CodeableConcept {
  */
 export function readCodeableConcept(found: Found, run: Run, systems: Table | null): CodeableConcept | null {
   const { cell } = found;
-  if (cell === null || !isPlain(cell, run)) return makeCodeableConcept(found, run, systems);
+  const isWhole = cell !== null && cell.component === null;
+  if (!isWhole || !isPlain(cell.raw, run)) return makeCodeableConcept(found, run, systems);
   return conceptsOf(systems).recall(cell.raw, (raw) => makeCodeableConcept(found.part(raw), run, systems));
 }
 
-const WITHOUT_SYSTEMS = {};
-const concepts = new WeakMap<object, Remembered<CodeableConcept | null>>();
-
-function conceptsOf(systems: Table | null): Remembered<CodeableConcept | null> {
-  const key = systems ?? WITHOUT_SYSTEMS;
-  const known = concepts.get(key);
-  if (known !== undefined) return known;
-  const made = new Remembered<CodeableConcept | null>();
-  concepts.set(key, made);
-  return made;
-}
+const conceptsOf = rememberBySystems<CodeableConcept | null>();
 
 function makeCodeableConcept(found: Found, run: Run, systems: Table | null): CodeableConcept | null {
   const part = partReader(found, run);

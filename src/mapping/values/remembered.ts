@@ -1,6 +1,6 @@
-import type { Cell } from '../../hl7/path.ts';
 import { keepLasting } from '../../fhir/lasting-value.ts';
 import type { Run } from '../scope.ts';
+import type { Table } from '../table.ts';
 
 /** Beyond these, texts are no codes, or somebody sends new ones without end. */
 const MAX_TEXTS = 5000;
@@ -27,8 +27,23 @@ export class Remembered<Value> {
   }
 }
 
-/** True of a whole repetition whose meaning hangs on its raw text alone: no unusual delimiters, nothing escaped. */
-export function isPlain(cell: Cell, { message: { delimiters } }: Run): boolean {
-  if (cell.component !== null || delimiters.component !== '^' || delimiters.subcomponent !== '&') return false;
-  return delimiters.escape === null || !cell.raw.includes(delimiters.escape);
+/** What was made with each table of coding systems, since a mapping may have its own. */
+export function rememberBySystems<Value>(): (systems: Table | null) => Remembered<Value> {
+  const without = new Remembered<Value>();
+  const bySystems = new WeakMap<Table, Remembered<Value>>();
+  return (systems) => {
+    if (systems === null) return without;
+    let known = bySystems.get(systems);
+    if (known === undefined) {
+      known = new Remembered<Value>();
+      bySystems.set(systems, known);
+    }
+    return known;
+  };
+}
+
+/** True if a raw text's meaning hangs on it alone: no unusual delimiters, nothing escaped. */
+export function isPlain(raw: string, { message: { delimiters } }: Run): boolean {
+  if (delimiters.component !== '^' || delimiters.subcomponent !== '&') return false;
+  return delimiters.escape === null || !raw.includes(delimiters.escape);
 }
