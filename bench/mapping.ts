@@ -1,7 +1,14 @@
 import type { Mapped } from '../src/contracts/mapper.ts';
 import type { Bench, Side } from './figure.ts';
 import { mapCertificate } from './mapping/certificate-by-hand.ts';
-import { CERTIFICATES, compileEngine, REPORTS, readFiles } from './mapping/engine.ts';
+import {
+  CERTIFICATES,
+  compileEngine,
+  OBSERVATIONS,
+  REPORTS,
+  readFiles,
+  readFilesForObservations,
+} from './mapping/engine.ts';
 import { CERTIFICATE_MESSAGE, REPORT_MESSAGE, REPORT_VARIANTS, reportOf } from './mapping/messages.ts';
 import { evaluateObservations } from './mapping/observations-by-jsonata.ts';
 import { mapReport } from './mapping/report-by-hand.ts';
@@ -33,6 +40,20 @@ export const bench: Bench = {
       name: 'report ÷ JSONata',
       what: 'the same; reference: JSONata makes the Observations alone, of a parsed message',
       ours: engine('report', REPORT_MESSAGE),
+      reference: jsonata(),
+      goal: 8,
+    },
+    {
+      kind: 'ratio',
+      name: 'Observations ÷ JSONata',
+      what: 'bytes → a bundle of the Observations alone, with ids and checks; reference: as above',
+      ours: {
+        name: 'engine',
+        prepare: () => {
+          const mapper = compileEngine(readFilesForObservations());
+          return () => mapper.map(REPORT_MESSAGE, OBSERVATIONS).drafts.length;
+        },
+      },
       reference: jsonata(),
       goal: 8,
     },
@@ -118,6 +139,7 @@ async function verify(): Promise<void> {
   for (const [index, message] of [REPORT_MESSAGE, ...REPORT_VARIANTS, reportOf(500)].entries())
     compare(mapper.map(message, REPORTS), mapReport(message), `report ${index}`);
   await verifyObservations(mapper.map(REPORT_MESSAGE, REPORTS));
+  await verifyObservations(compileEngine(readFilesForObservations()).map(REPORT_MESSAGE, OBSERVATIONS));
 }
 
 function viewOf({ statements, drafts, skipped, faults, warnings }: Mapped): string[] {

@@ -25,6 +25,7 @@ const PLACE_TYPES = readTable('person-location-types');
 const AVAILABILITIES = readTable('specimen-availability');
 const TERMINOLOGY = 'http://terminology.hl7.org/CodeSystem';
 const UCUM = 'http://unitsofmeasure.org';
+const ORIGINAL_TEXT = 'http://hl7.org/fhir/StructureDefinition/originalText';
 const TELECOM_USES: Record<string, string> = { PRN: 'home', WPN: 'work', PRS: 'mobile' };
 
 type Json = Record<string, unknown>;
@@ -232,7 +233,11 @@ export class ReportBundle {
   /** A resource that is made where something refers to it; the same one said twice is one. */
   #refer(name: string, write: Entry['write'], key: readonly string[], make: () => Json): Json {
     const hash = deriveKey(SECRET, ['entry', name, ...key]);
-    if (!this.#entries.has(hash)) this.#entries.set(hash, { hash, write, resource: make() });
+    if (!this.#entries.has(hash)) {
+      const entry: Entry = { hash, write, resource: null };
+      this.#entries.set(hash, entry);
+      entry.resource = make();
+    }
     return { reference: urlOf(hash) };
   }
 
@@ -354,17 +359,19 @@ export class ReportBundle {
     if (service !== null) made.serviceType = service;
     if (this.#patient !== '') made.subject = { reference: this.#patient };
     const participants: Json[] = [];
-    for (const [field, code] of [
-      [7, 'ATND'],
-      [8, 'REF'],
-      [9, 'CON'],
-      [17, 'ADM'],
+    for (const [field, code, display, text] of [
+      [7, 'ATND', 'attender', ''],
+      [8, 'REF', '', 'referrer'],
+      [9, 'CON', '', 'consultant'],
+      [17, 'ADM', '', 'admitter'],
     ] as const)
-      for (const raw of lines.all(pv1, field))
-        participants.push({
-          type: [{ coding: [{ system: `${TERMINOLOGY}/v3-ParticipationType`, code }] }],
-          individual: this.#practitioner(raw),
-        });
+      for (const raw of lines.all(pv1, field)) {
+        const coding: Json = { system: `${TERMINOLOGY}/v3-ParticipationType`, code };
+        if (display !== '') coding.display = display;
+        const type: Json = { coding: [coding] };
+        if (text !== '') type.text = text;
+        participants.push({ type: [type], individual: this.#practitioner(raw) });
+      }
     if (participants.length > 0) made.participant = participants;
     const period: Json = {};
     this.#setTime(period, 'start', pv1, 44, 'PV1-44');
@@ -376,23 +383,29 @@ export class ReportBundle {
     return made;
   }
 
+  /** A point of care at a site; this sender names neither rooms nor beds. */
   #place(raw: string): Json {
     const { lines } = this;
-    return this.#refer('location', 'create', [this.sender, lines.unescape(raw)], () => {
-      const made: Json = { resourceType: 'Location' };
-      const [point, room, bed] = [lines.part(raw, 1, 1), lines.part(raw, 2, 1), lines.part(raw, 3, 1)];
-      const value = bed || room || point || lines.part(raw, 4, 1);
-      if (value !== '') made.identifier = [{ value }];
-      const name = [point, room, bed].filter((part) => part !== '').join(' ');
-      if (name !== '') made.name = name;
-      const description = lines.part(raw, 9);
-      if (description !== '') made.description = description;
-      made.mode = 'instance';
+    const [site = '', building = '', floor = '', point = ''] = [4, 7, 8, 1].map((component) =>
+      lines.unescape(componentOf(raw, component)),
+    );
+    if (lines.part(raw, 1, 1) === '') return this.#site(raw, site);
+    return this.#refer('point-of-care', 'create', [this.sender, site, building, floor, point], () => {
+      const made: Json = { resourceType: 'Location', name: lines.part(raw, 1, 1), mode: 'instance' };
       const code = PLACE_TYPES.get(lines.part(raw, 6));
-      if (code !== undefined)
-        made.physicalType = { coding: [{ system: `${TERMINOLOGY}/location-physical-type`, code }] };
+      if (code !== undefined) made.physicalType = placeType(code);
+      if (lines.isValued(site)) made.partOf = this.#site(raw, site);
       return made;
     });
+  }
+
+  #site(raw: string, key: string): Json {
+    return this.#refer('site', 'create', [this.sender, key], () => ({
+      resourceType: 'Location',
+      name: this.lines.part(raw, 4, 1),
+      mode: 'instance',
+      physicalType: placeType('si'),
+    }));
   }
 
   #practitioner(raw: string): Json {
@@ -512,6 +525,9 @@ export class ReportBundle {
     } else if (values.length > 0 && values[0] !== '""') {
       const [name, value] = this.#value(type, values[0] ?? '', obx, at);
       if (value !== null) made[name] = value;
+      // A text has its unit beside it.
+      const unit = type === 'NM' && name === 'valueString' ? this.#unitText(lines.raw(obx, 6)) : '';
+      if (unit !== '') made._valueString = { extension: [{ url: ORIGINAL_TEXT, valueString: `${value} ${unit}` }] };
     }
     if (values.length === 0 || values[0] === '""') {
       const reason = ABSENT_REASONS.get(status);
@@ -575,10 +591,12 @@ export class ReportBundle {
         return ['valueString', lines.read(raw) || null];
     }
     this.#warn('value-unmapped', `${at}-5`);
-    const isNumber = type === 'NM' || type === 'SN';
-    // A text has no place for its unit.
-    if (isNumber && lines.isValued(lines.raw(obx, 6))) this.#warn('value-unmapped', `${at}-6`);
     return ['valueString', lines.read(raw)];
+  }
+
+  #unitText(raw: string): string {
+    const part = (component: number) => this.lines.part(raw, component);
+    return part(2) || part(1) || part(9) || part(5) || part(4);
   }
 
   #quantity(text: string, comparator: string | null, obx: Line): Json | null {
@@ -600,7 +618,7 @@ export class ReportBundle {
       made.code = code;
       return made;
     }
-    const unit = part(2) || part(1) || part(9) || part(5) || part(4);
+    const unit = this.#unitText(raw);
     if (unit !== '') made.unit = unit;
     return made;
   }
@@ -885,6 +903,10 @@ const CODINGS = [
 const UNKNOWN_CODE: Json = {
   extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'unknown' }],
 };
+
+function placeType(code: string): Json {
+  return { coding: [{ system: `${TERMINOLOGY}/location-physical-type`, code }] };
+}
 
 function componentOf(raw: string, number: number): string {
   return raw.split('^')[number - 1] ?? '';
