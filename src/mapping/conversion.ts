@@ -173,21 +173,10 @@ function offsetOf(value: DateTime, found: Found, run: Run, options: ConversionOp
 
 /** FHIR dateTime, or null where the text is no date-time. A local time the clock repeats is taken as the earlier one. */
 export function convertDateTime(found: Found, run: Run, options: ConversionOptions): string | null {
-  const text = partReader(found, run)(1);
-  if (text !== converted.text || run.zone !== converted.zone) {
-    const value = parseDateTime(text);
-    const offset = value === null ? 0 : offsetOf(value, found, run, { ...options, overlap: 'earlier' }, '');
-    converted = { text, zone: run.zone, made: value === null ? null : formatDateTime(value, offset) };
-  }
-  return converted.made;
+  const value = parseDateTime(partReader(found, run)(1));
+  if (value === null) return null;
+  return formatDateTime(value, offsetOf(value, found, run, { ...options, overlap: 'earlier' }, ''));
 }
-
-/** The last one: the results of a report mostly have one time. */
-let converted: { readonly text: string; readonly zone: string; readonly made: string | null } = {
-  text: '',
-  zone: '',
-  made: null,
-};
 
 function keepOrWarn(found: Found, run: Run, where: string, value: string | null): string | null {
   if (value === null) run.warnings.push(new Fault('field-type', { at: found.at, where, detail: 'date-time' }).record);

@@ -4,7 +4,7 @@ import type { Scope } from './scope.ts';
 
 /**
  * Fields of one segment, of which a rule makes nothing where all are empty. Most rules of a general mapping are about
- * what a message does not say, and one look at these passes a whole element over (see DECISIONS.md, 37).
+ * what a message does not say, and one look at these passes a whole element over (see DECISIONS.md, 57).
  */
 export interface FieldNeed extends FieldSet {
   readonly group: string | null;

@@ -13,13 +13,12 @@ export class Found {
   readonly value: unknown;
   /** The cell itself, while nothing has been made of it yet; conversions and tables read its components. */
   readonly cell: Cell | null;
-  /** Where it came from, if from one place. */
-  readonly origin: Cell | null;
+  readonly #origin: Cell | null;
 
   private constructor(value: unknown, cell: Cell | null, origin: Cell | null) {
     this.value = value;
     this.cell = cell;
-    this.origin = origin;
+    this.#origin = origin;
   }
 
   /** What stands in a cell, not yet converted. */
@@ -29,17 +28,17 @@ export class Found {
 
   /** A value that was made, out of what was found or out of nothing. */
   static made(value: unknown, from: Found | null = null): Found {
-    return new Found(value, null, from === null ? null : from.origin);
+    return new Found(value, null, from === null ? null : from.#origin);
   }
 
   /** The same cell with another raw text: a part of it. */
   part(raw: string): Found {
-    return this.cell === null ? this : new Found(raw, { ...this.cell, raw }, this.origin);
+    return this.cell === null ? this : new Found(raw, { ...this.cell, raw }, this.#origin);
   }
 
   /** HL7 location, such as `OBX[2]-5`; null = made of no single place. */
   get at(): string | null {
-    return this.origin === null ? null : locate(this.origin);
+    return this.#origin === null ? null : locate(this.#origin);
   }
 }
 

@@ -8,7 +8,7 @@ const MAX_CHARACTERS = 300;
 
 /**
  * What was made of the texts of coded fields. A laboratory has a few thousand codes, units and ranges, and sends them
- * again and again; measured, in DECISIONS.md, 37. The values are shared and frozen.
+ * again and again; measured, in DECISIONS.md, 57. The values are shared and frozen.
  */
 export class Remembered<Value> {
   readonly #known = new Map<string, Value>();
