@@ -24,6 +24,8 @@ export interface Answered {
   readonly target: string;
   readonly operation: string;
   readonly party: string;
+  /** When the answer came, ms since the epoch. */
+  readonly at: number;
   readonly response: Response;
 }
 
@@ -71,4 +73,16 @@ export interface Draft {
   readonly notBefore: number | null;
   /** ms since the epoch; from then on it is cancelled. Null = never. */
   readonly notAfter: number | null;
+  /** Null = it does not depend on other results. */
+  readonly once: Once | null;
+}
+
+/** Of the drafts with one key, of whatever results, only the first counts, and keeps those within its time from counting. */
+export interface Once {
+  /** Opaque. */
+  readonly key: string;
+  /** What they are ordered by, ms since the epoch; of equal ones the first admitted. */
+  readonly at: number;
+  /** ms since the epoch: one from then on counts again. */
+  readonly until: number;
 }

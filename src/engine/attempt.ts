@@ -51,7 +51,7 @@ export async function makeAttempt(place: TargetPlace, delivery: Delivery, parts:
   if (outcome.state === 'delivered') giveUp.succeeded(target, delivery.id);
   if (outcome.state === 'held') giveUp.forget(delivery.id);
 
-  const { followUps, response } = await answerOf(delivery, verdict, parts);
+  const { followUps, response } = await answerOf(delivery, verdict, now, parts);
   const durationMs = now - startedAt;
   const end: AttemptEnd = {
     deliveryId: delivery.id,
@@ -127,11 +127,12 @@ function noOperation(delivery: Delivery): Promise<Verdict> {
 async function answerOf(
   delivery: Delivery,
   verdict: Verdict,
+  at: number,
   parts: AttemptParts,
 ): Promise<{ followUps: readonly OutcomeDraft[]; response: AttemptEnd['response'] }> {
   if (verdict.response === null) return { followUps: [], response: null };
   if (!verdict.ok) return { followUps: [], response: stored(verdict.response, null) };
-  const made = await parts.followUps(delivery, verdict.response);
+  const made = await parts.followUps(delivery, verdict.response, at);
   return { followUps: made.drafts, response: stored(verdict.response, made.fault) };
 }
 

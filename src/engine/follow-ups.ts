@@ -1,9 +1,9 @@
-import type { FaultRecord } from '../contracts/fault.ts';
+import { Fault, type FaultRecord } from '../contracts/fault.ts';
 import type { Journal, OutcomeDraft } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Mapper } from '../contracts/mapper.ts';
 import type { Delivery, Response } from '../contracts/target.ts';
-import { errorName } from './log-fields.ts';
+import { errorName, faultFields } from './log-fields.ts';
 import { type FindOperation, readyDraft } from './outcome.ts';
 
 /**
@@ -13,6 +13,7 @@ import { type FindOperation, readyDraft } from './outcome.ts';
 export type FollowUps = (
   delivery: Delivery,
   response: Response,
+  at: number,
 ) => Promise<{ readonly drafts: readonly OutcomeDraft[]; readonly fault: FaultRecord | null }>;
 
 export function createFollowUps(parts: {
@@ -23,22 +24,25 @@ export function createFollowUps(parts: {
   readonly log: Log;
 }): FollowUps {
   const { journal, log } = parts;
-  return async (delivery, response) => {
+  return async (delivery, response, at) => {
     const { channel, target, operation, party, resultKey } = delivery;
     const mapper = parts.mapper();
     try {
       if (!mapper.hasFollowUps(channel, target, operation)) return { drafts: [], fault: null };
       const message = await journal.readMessage(delivery.messageId);
       if (message === null) throw new Error('the message is gone');
-      const answered = { resultKey, target, operation, party, response };
+      const answered = { resultKey, target, operation, party, at, response };
       const made = mapper.mapResponse(message.bytes, answered, { channel, sender: message.sender });
       const held = response.fault?.record ?? null;
       const drafts = made.map((draft) => readyDraft(draft, parts.partiesOf(channel), parts.findOperation));
       return { drafts: drafts.map((draft) => ({ ...draft, held: held ?? draft.held })), fault: null };
     } catch (error) {
       const detail = errorName(error);
-      log.error('follow-up-failed', { channel, target, operation, deliveryId: delivery.id, error: detail });
-      return { drafts: [], fault: { code: 'internal', at: null, where: null, detail } };
+      const fault: FaultRecord =
+        error instanceof Fault ? error.record : { code: 'internal', at: null, where: null, detail };
+      const fields = { channel, target, operation, deliveryId: delivery.id, error: detail };
+      log.error('follow-up-failed', { ...fields, ...faultFields(error instanceof Fault ? fault : null) });
+      return { drafts: [], fault };
     }
   };
 }

@@ -1,7 +1,7 @@
 import { type AckCode, type AckDialect, STANDARD_DIALECT } from '../contracts/source.ts';
 import { FAULTS, type FaultCode, type FaultRecord, faultText } from '../contracts/fault.ts';
 import { ASCII, type Charset, encodeText } from './charset.ts';
-import { type Delimiters, STANDARD_DELIMITERS } from './delimiters.ts';
+import { type Delimiters, encodingCharacters, STANDARD_DELIMITERS } from './delimiters.ts';
 import { escapeText } from './escape.ts';
 import type { Header } from './header.ts';
 
@@ -121,7 +121,7 @@ function isPositive(code: AckCode): boolean {
 }
 
 /** 231 for 2.3.1, 250 for 2.5; what cannot be read counts as 2.5.1. */
-function ageOfVersion(version: string): number {
+export function ageOfVersion(version: string): number {
   const parts = /^2\.(\d)(?:\.(\d))?/.exec(version);
   return parts === null ? 251 : 200 + Number(parts[1]) * 10 + Number(parts[2] ?? 0);
 }
@@ -135,17 +135,6 @@ function nameType(event: string, age: number, component: string): string {
 /** A time in UTC as HL7 writes it: `20210601101502+0000`. @param at ms since the epoch */
 export function encodeTime(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19).replace(/\D/g, '')}+0000`;
-}
-
-function encodingCharacters(delimiters: Delimiters): string {
-  // The first null ends MSH-2, so what is null leaves no gap.
-  return [
-    delimiters.component,
-    delimiters.repetition,
-    delimiters.escape ?? '',
-    delimiters.subcomponent ?? '',
-    delimiters.truncation ?? '',
-  ].join('');
 }
 
 function errorSegment(

@@ -133,6 +133,16 @@ export function encodeText(text: string, charset: Charset): Uint8Array {
   }
 }
 
+/** As `encodeText`, for values that must arrive as they are: null where the set lacks one of the characters. */
+export function encodeExactly(text: string, charset: Charset): Uint8Array | null {
+  if (!text.isWellFormed()) return null;
+  if (charset.form === 'utf8' || charset.form === 'utf16') return encodeText(text, charset);
+  if (charset.form === 'ascii') return /^[\x00-\x7f]*$/.test(text) ? Buffer.from(text, 'latin1') : null;
+  if (charset.form === 'latin1') return /^[\x00-\xff]*$/.test(text) ? Buffer.from(text, 'latin1') : null;
+  const bytes = iconv.encode(text, charset.table);
+  return iconv.decode(bytes, charset.table, { stripBOM: false }) === text ? bytes : null;
+}
+
 function decodeStrictly(bytes: Uint8Array, charset: Charset, label: string): string {
   try {
     return new TextDecoder(label, { fatal: true }).decode(bytes);

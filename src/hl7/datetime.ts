@@ -87,6 +87,15 @@ export function toInstant(value: DateTime, offsetMinutes: number): number {
   return local.getTime() - (value.offsetMinutes ?? offsetMinutes) * 60_000;
 }
 
+/** A moment as HL7 writes it, in a zone and with its offset: `20211124101500+0100`; with `.250` where there is a fraction. */
+export function writeDateTime(at: number, zone: string): string {
+  const { year, month, day, hour, minute, second, millisecond, offsetNanoseconds } =
+    Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(zone);
+  const fraction = millisecond === 0 ? '' : `.${pad(millisecond, 3)}`;
+  const rest = [month, day, hour, minute, second].map((part) => pad(part, 2)).join('');
+  return `${pad(year, 4)}${rest}${fraction}${formatOffset(Math.round(offsetNanoseconds / 60e9)).replace(':', '')}`;
+}
+
 const CACHE_LIMIT = 20_000;
 const offsets = new Map<string, ZoneOffset>();
 

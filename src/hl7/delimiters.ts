@@ -23,3 +23,9 @@ export const STANDARD_DELIMITERS: Delimiters = {
   subcomponent: '&',
   truncation: null,
 };
+
+/** What stands in MSH-2. */
+export function encodingCharacters(of: Delimiters): string {
+  // The first null ends MSH-2, so what is null leaves no gap.
+  return [of.component, of.repetition, of.escape ?? '', of.subcomponent ?? '', of.truncation ?? ''].join('');
+}

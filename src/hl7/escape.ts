@@ -45,6 +45,45 @@ export function escapeText(text: string, delimiters: Delimiters): string {
   return escaped;
 }
 
+/**
+ * Brings a raw text without delimiters of its own, such as a sub-component, from one message into another: delimiters
+ * that it means are escaped for the other, hexadecimal bytes become letters, and what only a reader understands
+ * (highlighting, formatting, sequences of a sender's own) stays as it is.
+ * @param decodeBytes reads the bytes of `\Xhh…\` in the first message; where it throws, the sequence stays as it came
+ */
+export function transcodeText(
+  raw: string,
+  from: Delimiters,
+  to: Delimiters,
+  decodeBytes: (bytes: Uint8Array) => string,
+): string {
+  const escaper = from.escape;
+  if (escaper === null || !raw.includes(escaper)) return escapeText(raw, to);
+  let written = '';
+  let at = 0;
+  for (;;) {
+    const open = raw.indexOf(escaper, at);
+    const close = open < 0 ? -1 : raw.indexOf(escaper, open + 1);
+    if (close < 0) return written + escapeText(raw.slice(at), to);
+    const sequence = raw.slice(open + 1, close);
+    const isSign = /^(?:[FSRETP]|X[0-9A-Fa-f]+)$/.test(sequence);
+    const meaning = isSign ? readSequence(sequence, from, decodeBytes) : null;
+    written += escapeText(raw.slice(at, open), to);
+    at = close + 1;
+    if (meaning !== null) written += escapeText(meaning, to);
+    else if (isSequence(sequence) && to.escape !== null) written += to.escape + sequence + to.escape;
+    else {
+      written += escapeText(escaper, to);
+      at = open + 1;
+    }
+  }
+}
+
+/** What reads as a sequence, whatever it means: no blank, and no longer than any that the standard has. */
+function isSequence(sequence: string): boolean {
+  return /^(?:[HN]|[XCMZ][0-9A-Za-z]*|\.[a-z]{2}[+-]?\d{0,3})$/.test(sequence);
+}
+
 function readSequence(
   sequence: string,
   delimiters: Delimiters,

@@ -1,5 +1,6 @@
 import { Fault } from '../contracts/fault.ts';
 import { compareOutcome } from './compare-outcome.ts';
+import { resolveCharset } from '../hl7/charset.ts';
 import { arrangeGroups } from '../hl7/group.ts';
 import { type Header, readHeader } from '../hl7/header.ts';
 import { parseMessage } from '../hl7/message.ts';
@@ -58,13 +59,25 @@ function runCase(node: YamlNode, mapping: MessageMapping, choice: CaseChoice): C
   }));
 }
 
+/** Mapping files are UTF-8, and so are the messages in them. */
+const UTF8 = resolveCharset('UNICODE UTF-8', { default: null, force: null });
+
 function mapCase(bytes: Uint8Array, mapping: MessageMapping, fail: (message: string) => never) {
   const header = readCaseHeader(bytes, fail);
   if (mapping.refuses(header) !== null) fail(`the mapping does not take ${header.messageCode}^${header.triggerEvent}`);
   const message = parseMessage(new TextDecoder().decode(bytes), header.delimiters);
   const decodeBytes = (part: Uint8Array) => new TextDecoder().decode(part);
   const trail = new Trail();
-  const run = { message, root: arrangeGroups(message), zone: mapping.zone, decodeBytes, trail, warnings: [] };
+  const run = {
+    message,
+    root: arrangeGroups(message),
+    zone: mapping.zone,
+    charset: UTF8,
+    decodeBytes,
+    answeredAt: null,
+    trail,
+    warnings: [],
+  };
   const results = mapping.mapMessage(run);
   return {
     mapped: gatherOutcomes(results, run.warnings),

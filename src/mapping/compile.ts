@@ -65,15 +65,17 @@ export interface Parts {
   readonly tables: Map<string, Table>;
   readonly tableNodes: Map<string, YamlNode>;
   readonly datatypes: Map<string, YamlNode>;
+  /** HL7 messages that deliveries are made of. */
+  readonly outgoing: Map<string, YamlNode>;
   /** False where some file could not be read, or does not say what it is. */
   readonly isWhole: boolean;
 }
 
-/** What a file is, its first key says: mapping, resource or table. */
+/** What a file is, its first key says: mapping, resource, datatype, message or table. */
 export function sortFiles(files: readonly SourceFile[], problems: Problem[]): Parts {
   const tableNodes = new Map<string, YamlNode>();
-  const [messages, resources, datatypes] = [new Map(), new Map(), new Map()];
-  const named: NamedParts = { messages, resources, datatypes, tableNodes };
+  const [messages, resources, datatypes, outgoing] = [new Map(), new Map(), new Map(), new Map()];
+  const named: NamedParts = { messages, resources, datatypes, outgoing, tableNodes };
   const tables = new Map<string, Table>();
   const unread: Problem[] = [];
   for (const file of files) {
@@ -93,7 +95,7 @@ export function sortFiles(files: readonly SourceFile[], problems: Problem[]): Pa
   return { ...named, tables, isWhole: unread.length === 0 };
 }
 
-type NamedParts = Pick<Parts, 'messages' | 'resources' | 'datatypes' | 'tableNodes'>;
+type NamedParts = Pick<Parts, 'messages' | 'resources' | 'datatypes' | 'outgoing' | 'tableNodes'>;
 
 function place(root: YamlNode, parts: NamedParts): void {
   const entries = root.entries();
@@ -102,6 +104,7 @@ function place(root: YamlNode, parts: NamedParts): void {
     ['resource', parts.resources],
     ['table', parts.tableNodes],
     ['datatype', parts.datatypes],
+    ['message', parts.outgoing],
   ] as const) {
     const entry = entries.get(kind);
     if (entry === undefined) continue;
@@ -113,8 +116,8 @@ function place(root: YamlNode, parts: NamedParts): void {
   }
   const [first = ''] = entries.keys();
   root.fail(
-    'A mapping file begins with mapping:, resource:, datatype: or table: and its name',
-    suggest(first, ['mapping', 'resource', 'datatype', 'table']),
+    'A mapping file begins with mapping:, resource:, datatype:, message: or table: and its name',
+    suggest(first, ['mapping', 'resource', 'datatype', 'message', 'table']),
   );
 }
 

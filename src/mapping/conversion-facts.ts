@@ -15,6 +15,7 @@ export const CONVERSION_FACTS: Readonly<Record<ConversionName, ConversionFacts>>
   date: { type: 'date', summary: 'Year, year and month, or day' },
   dateTime: { type: 'dateTime', summary: 'Time with offset, as precise as it was stated' },
   instant: { type: 'instant', summary: 'UTC to the millisecond, in a form that sorts' },
+  hl7DateTime: { type: 'string', summary: 'HL7’s form of a FHIR date or dateTime, for what is sent as HL7' },
   decimal: { type: 'decimal', summary: 'A number with all its digits' },
   looseDecimal: { type: 'decimal', summary: 'As decimal; what is no number is left out' },
   integer: { type: 'integer', summary: 'A whole number' },

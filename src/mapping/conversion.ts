@@ -9,6 +9,7 @@ import {
   type Precision,
   parseDateTime,
   toInstant,
+  writeDateTime,
 } from '../hl7/datetime.ts';
 import { readPart } from '../hl7/path.ts';
 import { type Found, foundText, type Run } from './scope.ts';
@@ -33,6 +34,9 @@ export interface ConversionOptions {
   /** Takes a number with a comparator before it for a quantity. */
   readonly isLoose: boolean;
 }
+
+/** With an offset: without one nobody knows when it was. */
+const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/;
 
 /** @throws Fault where the value does not fit; the fault bears the location */
 type Convert = (found: Found, run: Run, options: ConversionOptions, where: string) => unknown;
@@ -59,6 +63,15 @@ export const CONVERSIONS = {
   instant: (found, run, options, where) => {
     const value = readDateTime(found, run, options, where);
     return new Date(toInstant(value, offsetOf(value, found, run, options, where))).toISOString();
+  },
+  /** HL7's form of a FHIR date, dateTime or instant, in the mapping's zone: `20211124101500+0100`. */
+  hl7DateTime: (found, run, _options, where) => {
+    const text = firstPart(found, run);
+    if (/^\d{4}(?:-\d\d){0,2}$/.test(text) && parseDateTime(text.replaceAll('-', '')) !== null)
+      return text.replaceAll('-', '');
+    const at = ISO_TIME.test(text) ? Date.parse(text) : Number.NaN;
+    if (Number.isNaN(at)) throw new Fault('field-type', { at: found.at, where, detail: 'FHIR date or dateTime' });
+    return writeDateTime(at, run.zone);
   },
   /** A number with all its digits. */
   decimal: (found, run, _options, where) => {

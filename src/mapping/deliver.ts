@@ -21,7 +21,19 @@ export interface Deliver {
   readonly followUps: readonly Deliver[];
 }
 
-const KEYS = ['to', 'when', 'notBefore', 'notAfter', 'body', 'bundle', 'message', 'head', 'then', 'optional', 'because'] as const;
+const KEYS = [
+  'to',
+  'when',
+  'notBefore',
+  'notAfter',
+  'body',
+  'bundle',
+  'message',
+  'head',
+  'then',
+  'optional',
+  'because',
+] as const;
 
 type DeliverKeys = ReadonlyMap<(typeof KEYS)[number], YamlNode>;
 

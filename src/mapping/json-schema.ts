@@ -82,6 +82,55 @@ const entry = object({ entry: text('The entry’s name, for ref and refs.'), ...
   description: 'A resource of the bundle.',
 });
 
+const fieldRules = (description: string, names: string, fields: Schema): Schema => ({
+  type: 'object',
+  description,
+  propertyNames: { pattern: names },
+  additionalProperties: fields,
+});
+const SEGMENT: Schema = object(
+  {
+    segment: text('The segment’s name.', { examples: ['OBX', 'OBR', 'NTE', 'EVN', 'TXA'] }),
+    copy: text('A segment of the message that came, taken over as it is; NTE[*] takes all.', {
+      examples: ['PID', 'ORC', 'OBR', 'NTE[*]'],
+    }),
+    each: RULE.each as Schema,
+    when,
+    fields: fieldRules(
+      'Fields, components and sub-components by name, each with its rule: { OBX-3.1: … }. Escaped by the engine.',
+      '^[A-Z][A-Z0-9]{2}-[0-9]+([.][0-9]+){0,2}$',
+      { anyOf: [ref('rule'), { type: 'null', description: 'Leaves a copied field empty.' }] },
+    ),
+    because,
+  },
+  [],
+  {
+    oneOf: [{ required: ['segment', 'fields'] }, { required: ['copy'] }],
+    description: 'A segment that is made, or one that is copied. Set ids are counted by the engine.',
+  },
+);
+const CONTENT: Record<string, Schema> = {
+  type: text('MSH-9: code, event and structure.', {
+    pattern: '^[A-Z0-9]{3}\\^[A-Z0-9]{3}(\\^[A-Z0-9_]+)?$',
+    examples: ['ORU^R01^ORU_R01', 'MDM^T02^MDM_T02'],
+  }),
+  version: {
+    type: ['string', 'number'],
+    description: 'MSH-12; without it the version of the message that came.',
+    examples: ['2.5.1', '2.3'],
+  },
+  charset: text('MSH-18; without it the character set of the message that came.', {
+    examples: ['8859/1', 'UNICODE UTF-8'],
+  }),
+  header: fieldRules(
+    'Fields of MSH that are otherwise than the engine has them: sender and receiver turned round, MSH-7 and MSH-11.',
+    '^MSH-[0-9]+([.][0-9]+){0,2}$',
+    { anyOf: [ref('rule'), { type: 'null', description: 'Leaves the field empty.' }] },
+  ),
+  segments: listOf(SEGMENT, 'All segments but MSH, in order.'),
+  because,
+};
+
 const DELIVERY: Record<string, Schema> = {
   to: text('Target and operation, as sluss.yaml has them.', {
     pattern: '^[^/\\s]+/[^/\\s]+$',
@@ -92,12 +141,21 @@ const DELIVERY: Record<string, Schema> = {
   notAfter: { ...schedule, description: 'Not sent any more from this on.' },
   body: as('rule', 'What is sent.'),
   bundle: listOf(ref('entry'), 'Entries of a transaction Bundle that is sent.'),
+  message: {
+    description: 'An HL7 message that is sent: the name of a message file, or the message written out.',
+    type: ['string', 'object'],
+    properties: CONTENT,
+    additionalProperties: false,
+    required: ['type', 'segments'],
+  },
   head: as('elements', 'Elements of the Bundle itself.'),
   optional: flag('Left out where the target is not configured.'),
   because,
 };
 const delivery = (more: Record<string, Schema>): Schema =>
-  object({ ...DELIVERY, ...more }, ['to'], { oneOf: [{ required: ['body'] }, { required: ['bundle'] }] });
+  object({ ...DELIVERY, ...more }, ['to'], {
+    oneOf: [{ required: ['body'] }, { required: ['bundle'] }, { required: ['message'] }],
+  });
 
 const reasons = (description: string, more: Record<string, Schema> = {}): Schema =>
   listOf(
@@ -293,10 +351,16 @@ const datatype = object(
   { oneOf: [{ required: ['set'] }, { required: ['rule'] }] },
 );
 
-const KINDS: Readonly<Record<string, Schema>> = { mapping, resource, datatype, table };
+const message = object({ message: text('The message’s name, as deliveries say it.'), summary, ...CONTENT }, [
+  'message',
+  'type',
+  'segments',
+]);
+
+const KINDS: Readonly<Record<string, Schema>> = { mapping, resource, datatype, message, table };
 
 /**
- * The schema of all four kinds of mapping files, for editors: completion, hints and mistakes while typing. It says which keys there are
+ * The schema of all five kinds of mapping files, for editors: completion, hints and mistakes while typing. It says which keys there are
  * and what they take; what names mean across files, and whether paths and elements exist, `sluss check` knows.
  */
 export function mappingJsonSchema(): object {
@@ -315,7 +379,7 @@ export function mappingJsonSchema(): object {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'Sluss mapping file',
-    description: 'A message mapping, a resource, a datatype or a table: its first key says which.',
+    description: 'A message mapping, a resource, a datatype, an HL7 message or a table: its first key says which.',
     type: 'object',
     ...byKind,
     definitions: {

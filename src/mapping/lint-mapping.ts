@@ -2,6 +2,7 @@ import { type EntryChanges, layerEntry } from './entry.ts';
 import { knownShape, type Expected } from './lint-type.ts';
 import { lintCondition } from './lint-condition.ts';
 import { ANYTHING, type LintEntry, type LintScope, type LintVariable, type Made } from './lint-scope.ts';
+import { lintMessage } from './lint-message.ts';
 import { lintRule } from './lint-rule.ts';
 import { lintSet } from './lint-set.ts';
 import { lintPath, lintSource } from './lint-source.ts';
@@ -161,8 +162,9 @@ function lintDelivery(node: YamlNode, reasons: ReadonlyMap<string, YamlNode>, sc
       if (part !== undefined && (key === 'after' || typeof part.literal() !== 'number')) lintPart(part, scope);
     }
   }
-  const [body, head] = [get('body'), get('head')];
+  const [body, head, message] = [get('body'), get('head'), get('message')];
   if (body !== undefined) lintRule(body, null, scope);
+  if (message !== undefined) lintMessage(message, scope);
   const bundle = knownShape('Bundle');
   if (head !== undefined && bundle !== null) {
     const elements: Expected = {

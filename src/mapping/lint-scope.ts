@@ -54,6 +54,7 @@ export interface Used {
   readonly tables: Set<string>;
   readonly resources: Set<string>;
   readonly datatypes: Set<string>;
+  readonly outgoing: Set<string>;
   readonly lookups: TableUse[];
   /**
    * Components of whatever cell is at hand (`.4.1`), by place: a rule that is used for several types need only fit one.

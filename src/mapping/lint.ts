@@ -24,6 +24,7 @@ export function lintMappings(
     tables: new Set(),
     resources: new Set(),
     datatypes: new Set(),
+    outgoing: new Set(),
     lookups: [],
     relatives: new Map(),
   };
@@ -62,6 +63,7 @@ function lintUnused(parts: Parts, used: Used, findings: Findings): void {
   warn('resource', parts.resources, used.resources);
   warn('table', parts.tableNodes, used.tables);
   warn('datatype', parts.datatypes, used.datatypes);
+  warn('message', parts.outgoing, used.outgoing);
 }
 
 /** How tables are asked, seen over all files: rows under a coding system nobody asks with are never found. */

@@ -102,7 +102,9 @@ function readMessage(
     run: {
       message,
       root,
+      charset,
       decodeBytes: (part) => decodeText(part, charset),
+      answeredAt: null,
       trail: null,
       warnings: header.messageCode === 'ORU' ? checkStructure(root, header.version) : [],
     },
@@ -135,7 +137,7 @@ function mapResponse(bytes: Uint8Array, answered: Answered, channel: MappedChann
   const response = parseJson(answered.response.body);
   return mappings.flatMap((mapping) =>
     mapping.hasFollowUps(answered.target, answered.operation)
-      ? mapping.mapResponse({ ...run, zone: mapping.zone }, answered, response)
+      ? mapping.mapResponse({ ...run, zone: mapping.zone, answeredAt: answered.at }, answered, response)
       : [],
   );
 }

@@ -30,6 +30,7 @@ export function compileNames(
     tables,
     resources: setup.resources,
     datatypes: setup.datatypes,
+    outgoing: setup.outgoing,
     entries,
     overrides: elements,
     entryChanges,

@@ -1,5 +1,6 @@
 import type { Fault, FaultRecord } from '../contracts/fault.ts';
 import { unescapeText } from '../hl7/escape.ts';
+import type { Charset } from '../hl7/charset.ts';
 import type { Group } from '../hl7/group.ts';
 import type { Message } from '../hl7/message.ts';
 import { type Cell, locate } from '../hl7/path.ts';
@@ -55,7 +56,11 @@ export interface Run {
   readonly root: Group;
   /** IANA zone of times without offset. */
   readonly zone: string;
+  /** The message's own. */
+  readonly charset: Charset;
   readonly decodeBytes: (bytes: Uint8Array) => string;
+  /** When the answer came that something follows from, ms since the epoch; null = the message itself is mapped. */
+  readonly answeredAt: number | null;
   /** Null unless somebody asked why. */
   readonly trail: Trail | null;
   /** What was kept as it came although it did not fit. */

@@ -11,6 +11,8 @@ export interface MappingSetup {
   readonly tableNodes: ReadonlyMap<string, YamlNode>;
   readonly resources: ReadonlyMap<string, YamlNode>;
   readonly datatypes: ReadonlyMap<string, YamlNode>;
+  /** Files that begin with `message:`. */
+  readonly outgoing: ReadonlyMap<string, YamlNode>;
   readonly problems: Problem[];
   /** Names of targets with the names of their operations; null = any will do, because no channel uses the mapping. */
   readonly operations: Readonly<Record<string, readonly string[]>> | null;

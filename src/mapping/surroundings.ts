@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly resources: ReadonlyMap<string, YamlNode>;
   /** Files of `mappings/datatypes/`, by the name that stands behind `as:`. */
   readonly datatypes: ReadonlyMap<string, YamlNode>;
+  /** Files of HL7 messages, by the name that stands behind `message:`. */
+  readonly outgoing: ReadonlyMap<string, YamlNode>;
   readonly variables: ReadonlyMap<string, ReadVariable>;
   /** Names of the bundle's entries that `ref` may point to. */
   readonly entries: ReadonlySet<string>;

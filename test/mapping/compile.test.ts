@@ -78,7 +78,7 @@ describe('a mapping file with a mistake', () => {
       'm.yaml:8:17 Expected target/operation',
     ],
     ['no address', { deliver: '[{ body: { value: 1 } }]' }, 'm.yaml:8:11 to: target/operation is needed'],
-    ['no body', { deliver: '[{ to: t/op }]' }, 'm.yaml:8:11 A delivery needs body: … or bundle: …'],
+    ['no body', { deliver: '[{ to: t/op }]' }, 'm.yaml:8:11 A delivery needs body: …, bundle: … or message: …'],
     [
       'something that follows what follows',
       { deliver: '[{ to: t/op, body: { value: 1 }, then: [{ to: t/other, body: { value: 1 }, then: [] }] }]' },
@@ -404,7 +404,7 @@ describe('files that are not YAML as it is used here', () => {
     [
       'no kind',
       'maping: m\n',
-      'f.yaml:1:1 A mapping file begins with mapping:, resource:, datatype: or table: and its name (did you mean "mapping"?)',
+      'f.yaml:1:1 A mapping file begins with mapping:, resource:, datatype:, message: or table: and its name (did you mean "mapping"?)',
     ],
     [
       'the same name to YAML and to us',

@@ -322,6 +322,7 @@ describe('an answer', () => {
         target: 'covidbevis',
         operation,
         party: 'nord',
+        at: 0,
         response: { status: 200, contentType: 'application/json', body: new TextEncoder().encode(body), fault: null },
       },
       CONTEXT,
