@@ -34,7 +34,30 @@ export interface DurationFigure {
   readonly goalMs: number;
 }
 
-export type Figure = RatioFigure | DurationFigure;
+/** What a load came to: things a second by the clock, and what else there is to say of it. */
+export interface Measured {
+  readonly rate: number;
+  readonly more: Readonly<Record<string, number>>;
+}
+
+/** A way to do a thing in which disks, sockets and other processes have their part. */
+export interface LoadSide {
+  readonly name: string;
+  readonly measure: () => Promise<Measured>;
+}
+
+/** Things a second by the clock: over those of the reference, where there is one. */
+export interface LoadFigure {
+  readonly kind: 'load';
+  readonly name: string;
+  readonly what: string;
+  readonly ours: LoadSide;
+  readonly reference: LoadSide | null;
+  /** Least ratio, or least rate, that is good enough; null = only reported. */
+  readonly goal: number | null;
+}
+
+export type Figure = RatioFigure | DurationFigure | LoadFigure;
 
 export interface Bench {
   readonly name: string;

@@ -2,11 +2,23 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Bench, type Figure, measureDuration, measureRate, type Spread, spreadOf } from './figure.ts';
+import {
+  type Bench,
+  type Figure,
+  type LoadFigure,
+  type Measured,
+  measureDuration,
+  measureRate,
+  type Spread,
+  spreadOf,
+} from './figure.ts';
 
 /** `bench/<name>.ts` exports `bench`. A new one is named here. */
 const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   mapping: () => import('./mapping.ts'),
+  ingest: () => import('./ingest.ts'),
+  dispatch: () => import('./dispatch.ts'),
+  'end-to-end': () => import('./end-to-end.ts'),
 };
 
 /** What is no rate: printed where it is asked for by name. */
@@ -23,14 +35,18 @@ interface Row {
   readonly bench: string;
   readonly figure: string;
   readonly what: string;
-  /** Ratio to the reference, or ms. */
-  readonly unit: 'ratio' | 'ms';
+  /** Ratio to the reference, ms, or things a second. */
+  readonly unit: 'ratio' | 'ms' | 'rate';
   readonly goal: number | null;
   readonly spread: Spread;
-  /** Things a second of processor time, by run; null where there is no rate. */
+  /** Things a second of processor time, or of the clock for a load, by run; null where there is no rate. */
   readonly ours: readonly number[] | null;
-  readonly reference: { readonly name: string; readonly rates: readonly number[] } | null;
+  readonly reference: { readonly name: string; readonly rates: readonly number[]; readonly more?: More } | null;
+  readonly more?: More;
 }
+
+/** What else was measured, by run. */
+type More = readonly Measured['more'][];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -66,6 +82,11 @@ async function load(name: string): Promise<Bench> {
 async function measureSide(name: string, figureName: string, side: string): Promise<void> {
   const figure = (await load(name)).figures.find((one) => one.name === figureName);
   if (figure === undefined) throw new Error(`There is no figure "${figureName}"`);
+  if (figure.kind === 'load') {
+    const chosen = side === 'reference' ? figure.reference : figure.ours;
+    console.log(JSON.stringify(await chosen?.measure()));
+    return;
+  }
   const chosen = figure.kind === 'ratio' && side === 'reference' ? figure.reference : figure.ours;
   const call = await chosen.prepare();
   console.log(await (figure.kind === 'ratio' ? measureRate(call) : measureDuration(call, figure.isCold)));
@@ -91,7 +112,8 @@ async function runAll(names: readonly string[], runs: number): Promise<void> {
 
 /** The two sides take turns, each in a fresh process. */
 function measureFigure(bench: string, figure: Figure, runs: number): Row {
-  const measure = (side: string) => Number(child([bench, '--figure', figure.name, '--side', side]));
+  if (figure.kind === 'load') return measureLoad(bench, figure, runs);
+  const measure = (side: string) => Number(measureIn(bench, figure, side));
   const common = { bench, figure: figure.name, what: figure.what };
   if (figure.kind === 'duration') {
     const durations = Array.from({ length: runs }, () => measure('ours'));
@@ -109,8 +131,34 @@ function measureFigure(bench: string, figure: Figure, runs: number): Row {
   };
 }
 
-function child(args: readonly string[]): string {
-  return execFileSync(process.execPath, [import.meta.filename, ...args], {
+function measureLoad(bench: string, figure: LoadFigure, runs: number): Row {
+  const { name, what, goal, reference } = figure;
+  const measure = (side: string) => JSON.parse(measureIn(bench, figure, side)) as Measured;
+  const pairs = Array.from({ length: runs }, () => ({
+    ours: measure('ours'),
+    reference: reference === null ? null : measure('reference'),
+  }));
+  const ours = pairs.map((pair) => pair.ours.rate);
+  const references = pairs.flatMap((pair) => pair.reference ?? []);
+  return {
+    bench,
+    figure: name,
+    what,
+    unit: reference === null ? 'rate' : 'ratio',
+    goal,
+    spread: spreadOf(pairs.map((pair) => pair.ours.rate / (pair.reference?.rate ?? 1))),
+    ours,
+    reference:
+      reference === null
+        ? null
+        : { name: reference.name, rates: references.map(({ rate }) => rate), more: references.map(({ more }) => more) },
+    more: pairs.map((pair) => pair.ours.more),
+  };
+}
+
+/** One measurement of one side, in a process of its own. */
+function measureIn(bench: string, figure: Figure, side: string): string {
+  return execFileSync(process.execPath, [import.meta.filename, bench, '--figure', figure.name, '--side', side], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -143,12 +191,17 @@ function titles(): string {
   return `\n${'figure'.padEnd(26)}${numbers}   ${'ours/s'.padStart(8)}${'ref/s'.padStart(8)}  what`;
 }
 
-function lineOf({ figure, spread, unit, goal, ours, reference, what }: Row): string {
-  const number = (value: number) => (value < 10 ? value.toFixed(2) : value.toFixed(1)).padStart(8);
+function lineOf({ figure, spread, unit, goal, ours, reference, what, more = [] }: Row): string {
+  const number = (value: number) => value.toFixed(value < 10 ? 2 : value < 1000 ? 1 : 0).padStart(8);
   const rate = (rates: readonly number[] | null) =>
     rates === null ? '–'.padStart(8) : spreadOf(rates).median.toFixed(0).padStart(8);
   const sign = unit === 'ms' ? '<' : '≥';
   const mark = goal === null ? '–' : `${sign} ${goal}`;
   const numbers = [spread.min, spread.median, spread.max].map(number).join('');
-  return `${`${figure}${unit === 'ms' ? ' (ms)' : ''}`.padEnd(26)}${numbers}${mark.padStart(8)}   ${rate(ours)}${rate(reference?.rates ?? null)}  ${what}`;
+  const unitOf = { ms: ' (ms)', rate: ' (/s)', ratio: '' }[unit];
+  const extras = Object.keys(more[0] ?? {}).map((key) => {
+    const { median } = spreadOf(more.map((one) => one[key] ?? 0));
+    return `${key} ${number(median).trim()}`;
+  });
+  return `${`${figure}${unitOf}`.padEnd(26)}${numbers}${mark.padStart(8)}   ${rate(ours)}${rate(reference?.rates ?? null)}  ${[what, ...extras].join('; ')}`;
 }

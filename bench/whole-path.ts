@@ -1,90 +1,54 @@
 /**
- * `node bench/whole-path.ts [--messages 50000] [--connections 8] [--window 16] [--profile FOLDER]`: the real engine as a
- * process of its own, from MLLP to the certificate service's stand-in (canned answers, over mutual TLS): messages a second
- * until AA and until delivered, memory, open files, the journal's size. Senders and stand-in share the machine with it.
+ * `node bench/whole-path.ts [--messages 100000] [--answer small|certificate] [--from-journal FILE] [--profile FOLDER]`: one long run
+ * of what `npm run bench -- end-to-end` measures: the real engine between a sender and the certificate service's stand-in,
+ * each a process of its own on this machine. Says every tenth how fast it is, and how large memory and journal are.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { settled } from '../test/whole/crash-run.ts';
-import { testMessage } from '../test/whole/message.ts';
-import { sendWithManners } from '../test/whole/mllp-sender.ts';
-import { makeSite } from '../test/whole/site.ts';
+import { measureWholePath } from './whole/measure.ts';
 
 const { values } = parseArgs({
   options: {
-    messages: { type: 'string', default: '50000' },
+    messages: { type: 'string', default: '100000' },
     connections: { type: 'string', default: '8' },
     window: { type: 'string', default: '16' },
+    lanes: { type: 'string', default: '32' },
+    answer: { type: 'string', default: 'small' },
+    'from-journal': { type: 'string' },
+    /** Number of the first message: what a journal holds already would only be sent again. */
+    first: { type: 'string', default: '0' },
     profile: { type: 'string' },
   },
 });
-const total = Number(values.messages);
-const connections = Number(values.connections);
-const STEPS = 5;
+const count = Number(values.messages);
+const options = {
+  answer: values.answer === 'certificate' ? ('certificate' as const) : ('small' as const),
+  concurrency: Number(values.lanes),
+  journal: values['from-journal'] ?? null,
+  profile: values.profile ?? null,
+};
+const load = {
+  connections: Number(values.connections),
+  window: Number(values.window),
+  first: Number(values.first),
+  count,
+  warmUp: Math.min(5_000, count / 10),
+};
 
-await using site = await makeSite({ target: ['concurrency: 16'] });
-const engine = site.launch(values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`]);
-await engine.seen('engine-started');
-const port = await site.port('lab-nord');
-console.log(`load of the machine before: ${loadavg()[0]?.toFixed(1)}; resident at start: ${residentMb()} MB`);
-
-const startedAt = performance.now();
-let takenMs = 0;
-let deliveredMs = 0;
-for (let step = 0; step < STEPS; step += 1) {
-  const each = Math.floor(total / STEPS / connections);
-  const beganAt = performance.now();
-  await Promise.all(
-    Array.from({ length: connections }, (_, connection) => {
-      const sendings = Array.from({ length: each }, (_, index) => {
-        const number = (step * connections + connection) * each + index;
-        const controlId = `W${number}`;
-        // Every message is a person of its own but for one in ten.
-        return {
-          controlId,
-          bytes: testMessage({ controlId, person: number - (number % 10 === 9 ? 1 : 0), results: [controlId] }),
-        };
-      });
-      return sendWithManners(sendings, { port: async () => port, window: Number(values.window), onTaken: () => {} });
-    }),
-  );
-  takenMs += performance.now() - beganAt;
-  await site.standIn.ledger.waitFor((step + 1) * connections * each);
-  await settled(engine, site, 600_000);
-  deliveredMs += performance.now() - beganAt;
-  const sent = (step + 1) * connections * each;
+console.log(`load of the machine before: ${loadavg()[0]?.toFixed(1)}`);
+const whole = await measureWholePath(options, load, ({ messages, rate, residentMb, journalMb, walMb }) =>
   console.log(
-    `${sent} messages: AA ${rate(sent, takenMs)}/s, delivered ${rate(sent, deliveredMs)}/s, resident ${residentMb()} MB, ` +
-      `${readdirSync(`/proc/${engine.pid}/fd`).length} open files, journal ${mb(site.journalFile)} MB + WAL ${mb(`${site.journalFile}-wal`)} MB`,
-  );
-}
-const stoppingAt = performance.now();
-const { code } = await engine.stop();
-console.log(
-  `${((performance.now() - startedAt) / 1_000).toFixed(1)} s in all; stopped with ${code} in ${Math.round(performance.now() - stoppingAt)} ms`,
+    `${messages} delivered: ${rate.toFixed(0)}/s, resident ${residentMb.toFixed(0)} MB, ` +
+      `journal ${journalMb.toFixed(0)} MB + WAL ${walMb.toFixed(0)} MB`,
+  ),
 );
 console.log(
-  `${site.standIn.ledger.certificates()} certificates, ${site.standIn.ledger.crossed().length} crossed, load ${loadavg()[0]?.toFixed(1)}`,
+  `${whole.rate.toFixed(0)}/s; AA after ${whole.p50Ms.toFixed(1)} ms, p99 ${whole.p99Ms.toFixed(1)} ms; ` +
+    `processor ${whole.allUs.toFixed(0)} µs a message, ${whole.mainUs.toFixed(0)} of them on the main thread; ` +
+    `started in ${whole.startedInMs.toFixed(0)} ms with ${whole.idleMb.toFixed(0)} MB`,
 );
 if (values.profile !== undefined) for (const line of hotSpots(values.profile)) console.log(line);
-
-function rate(count: number, ms: number): number {
-  return Math.round((count * 1_000) / ms);
-}
-
-function residentMb(): number {
-  const line = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${engine.pid}/status`, 'utf8'));
-  return Math.round(Number(line?.[1] ?? 0) / 1024);
-}
-
-function mb(path: string): number {
-  try {
-    return Math.round(statSync(path).size / 1e6);
-  } catch {
-    return 0;
-  }
-}
 
 interface Profile {
   readonly nodes: readonly {
@@ -110,7 +74,7 @@ function hotSpots(folder: string): string[] {
       spent.set(where, (spent.get(where) ?? 0) + us);
       whole += us;
     }
-    const top = [...spent].sort((a, b) => b[1] - a[1]).slice(0, 12);
+    const top = [...spent].sort((a, b) => b[1] - a[1]).slice(0, 30);
     return [name, ...top.map(([where, us]) => `  ${((us * 100) / whole).toFixed(1).padStart(5)} %  ${where}`)];
   });
 }
