@@ -1,7 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { assemble, type Surroundings } from './assembly.ts';
 import { ConfigError, type Configuration, problemText } from './config/configuration.ts';
-import { createConsole } from './console/console.ts';
 import { createControlSocket } from './control-socket.ts';
 import type { AlarmReceiver } from './contracts/alarm.ts';
 import type { Clock } from './contracts/clock.ts';
@@ -84,7 +83,7 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
     // From here on the engine stops the targets, after what is under way to them.
     undo.splice(0, 1, async () => parties.stop());
     const window = configuration.console;
-    const page = window === null ? null : createConsole({ ...window, status: engine, clock });
+    const page = window === null ? null : await openConsole({ ...window, status: engine, clock });
     const address =
       (await page?.start().catch((error: unknown) => {
         const text = `console: ${startFailureText(error)}.`;
@@ -135,3 +134,11 @@ function makeAlarmReceiver(
     resolvePath: (path) => resolve(dirname(file), path),
   });
 }
+
+/** The web server and its metrics are loaded only where there is a console: they are a third of the start. */
+async function openConsole(parts: Parameters<CreateConsole>[0]): Promise<ReturnType<CreateConsole>> {
+  const { createConsole } = await import('./console/console.ts');
+  return createConsole(parts);
+}
+
+type CreateConsole = typeof import('./console/console.ts').createConsole;

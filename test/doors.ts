@@ -92,7 +92,7 @@ const BUILT_INS: readonly { readonly modules: RegExp; readonly files: readonly s
   },
   { modules: /^node:worker_threads$/, files: ['journal/', 'targets/qr-reader.ts', 'targets/qr-worker.ts'] },
   { modules: /^node:(child_process|cluster|vm|inspector|repl)$/, files: [] },
-  { modules: /^node:module$/, files: ['assembly.ts'] },
+  { modules: /^node:module$/, files: ['assembly.ts', 'targets/undici.ts'] },
 ];
 
 /** What only named files may call, so that everything else can be tested by what is handed in. */

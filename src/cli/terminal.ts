@@ -33,15 +33,20 @@ export type ExitCode = 0 | 1 | 2;
 export function createTerminal(): Terminal {
   // Whoever reads the output (head, less) may have seen enough.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  const log = gatherLines((lines) => process.stdout.write(lines));
+  process.once('exit', log.flush);
   return {
-    print: (line) => process.stdout.write(`${line}\n`),
+    print(line) {
+      log.flush();
+      process.stdout.write(`${line}\n`);
+    },
     complain: (line) => process.stderr.write(`${line}\n`),
     env: process.env,
     colours: process.stdout.isTTY === true && !process.env.NO_COLOR,
     get width() {
       return process.stdout.isTTY === true ? process.stdout.columns : null;
     },
-    logTo: { write: (line) => process.stdout.write(line) },
+    logTo: log,
     untilAskedToEnd: () =>
       new Promise((resolve) => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
@@ -50,6 +55,23 @@ export function createTerminal(): Terminal {
       // Where somebody sits at it, a terminal that is closed means the end, as ever.
       if (process.stdout.isTTY !== true) process.on('SIGHUP', call);
     },
+  };
+}
+
+/** Lines of one turn of the event loop leave together: a write costs far more than the making of a line. */
+function gatherLines(write: (lines: string) => void): LogDestination & { flush(): void } {
+  let gathered = '';
+  const flush = () => {
+    const lines = gathered;
+    gathered = '';
+    if (lines !== '') write(lines);
+  };
+  return {
+    write(line) {
+      if (gathered === '') setImmediate(flush);
+      gathered += line;
+    },
+    flush,
   };
 }
 

@@ -1,10 +1,10 @@
-import { request } from 'undici';
 import { type Alarm, ALARMS, type AlarmReceiver, type AlarmReport } from '../contracts/alarm.ts';
 import type { Clock } from '../contracts/clock.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Host } from '../contracts/plugin.ts';
 import type { SecretReference } from '../contracts/secret-reference.ts';
 import { readSecret } from './read-secret.ts';
+import { loadUndici } from './undici.ts';
 
 export interface WebhookConfig {
   readonly url: string;
@@ -37,7 +37,7 @@ export function createAlarmWebhook(
           ...(bearer === null ? {} : { authorization: `Bearer ${readSecret(bearer, host)}` }),
         };
         const body = JSON.stringify(toJson(report, host.clock.now(), host.version));
-        const { statusCode, body: answer } = await request(url, { method: 'POST', headers, body, signal });
+        const { statusCode, body: answer } = await loadUndici().request(url, { method: 'POST', headers, body, signal });
         await answer.dump({ limit: 65_536, signal });
         return statusCode >= 200 && statusCode < 300 ? true : fail({ status: statusCode });
       } catch (error) {

@@ -1,4 +1,5 @@
-import { buildConnector } from 'undici';
+import type { buildConnector } from 'undici';
+import { loadUndici } from './undici.ts';
 
 /**
  * Opens TLS connections (1.2 or later, HTTP/1.1) for an undici Agent, so that a certificate's refusal can be told from a
@@ -10,7 +11,7 @@ import { buildConnector } from 'undici';
  * of the event loop: if there was an alert, its error comes first and is what the request fails with.
  */
 export function createConnector(options: buildConnector.BuildOptions): buildConnector.connector {
-  const connect = buildConnector({ ...options, allowH2: false, minVersion: 'TLSv1.2' });
+  const connect = loadUndici().buildConnector({ ...options, allowH2: false, minVersion: 'TLSv1.2' });
   return (order, callback) =>
     connect(order, (...result) => {
       const [, socket] = result;

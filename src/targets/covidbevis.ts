@@ -186,10 +186,13 @@ function readAnswer<Schema extends z.ZodType>(answer: Exchanged, schema: Schema)
   return read.success ? read.data : describePath('answer', read.error);
 }
 
+/** Made once: that costs more than reading an answer with it. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 /** Undefined where the bytes are not JSON in UTF-8. */
 function parseJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return JSON.parse(UTF8.decode(bytes));
   } catch {
     return undefined;
   }

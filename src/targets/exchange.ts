@@ -1,5 +1,6 @@
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Answer } from './classify.ts';
+import { loadUndici } from './undici.ts';
 
 export interface Exchange {
   readonly dispatcher: Dispatcher;
@@ -23,7 +24,7 @@ export interface Exchanged extends Answer {
 export async function exchange(order: Exchange): Promise<Exchanged> {
   const { dispatcher, method, headers: sent, body: content, signal } = order;
   const options = { dispatcher, method, headers: sent, body: content, signal };
-  const { statusCode, headers, body } = await request(order.url, options);
+  const { statusCode, headers, body } = await loadUndici().request(order.url, options);
   const read = await readBody(body, order.maxAnswerBytes);
   return {
     status: statusCode,

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { Client } from 'fhir-kit-client';
-import { install } from 'undici';
 import { Fault } from '../contracts/fault.ts';
 import type { Credentials, Parties } from '../contracts/party.ts';
 import type { Host, TargetPlugin } from '../contracts/plugin.ts';
@@ -15,6 +14,7 @@ import { exchangeFhir } from './fhir-exchange.ts';
 import { type FhirRequest, readSingle, readTransaction } from './fhir-request.ts';
 import { refuseLibraryLog } from './library-log.ts';
 import { createPools, type Pools } from './pools.ts';
+import { loadUndici } from './undici.ts';
 
 const operations = {
   transaction: {
@@ -48,7 +48,7 @@ const TOKEN_TIMEOUT_MS = 30_000;
 
 function createFhirTarget(settings: FhirConfig, host: Host): Target {
   // The client uses the global fetch, and Node's own does not take the connections of this undici.
-  install();
+  loadUndici().install();
   for (const party of Object.keys(settings.parties)) {
     if (host.parties.get(party) === null) throw new Error(`parties.${party}: there is no such party`);
   }

@@ -1,6 +1,7 @@
-import { Agent } from 'undici';
+import type { Agent } from 'undici';
 import type { Parties } from '../contracts/party.ts';
 import { createConnector } from './connector.ts';
+import { loadUndici } from './undici.ts';
 
 export interface PoolLimits {
   readonly connectTimeoutMs: number;
@@ -22,6 +23,7 @@ export interface Pools {
 
 /** Pools with TLS 1.2 or later, HTTP/1.1, and one party's certificate each. */
 export function createPools(parties: Parties, limits: PoolLimits): Pools {
+  const { Agent } = loadUndici();
   const pools = new Map<string, { readonly agent: Agent; readonly version: string }>();
   const closing = new Set<Promise<void>>();
   const retire = (party: string) => {
