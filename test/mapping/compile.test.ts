@@ -15,7 +15,7 @@ describe('a mapping file with a mistake', () => {
     [
       'an unknown key',
       { wholly: 'x' },
-      'm.yaml:9:1 Unknown key "wholly" (known here: mapping, extends, summary, because, match, zone, settings, each, let, party, ignore, skip, lane, result, deliver, resources, entries, tables, tests)',
+      'm.yaml:9:1 Unknown key "wholly" (known here: mapping, extends, summary, because, match, zone, settings, each, let, party, ignore, skip, refuse, hold, lane, result, deliver, resources, entries, tables, tests)',
     ],
     ['a misspelt key', { skpi: '[]' }, 'm.yaml:9:1 Unknown key "skpi" (did you mean "skip"?)'],
     [
@@ -99,12 +99,12 @@ describe('a mapping file with a mistake', () => {
     [
       'a rule of two sources',
       { let: '{ a: { from: PID-3, value: 1 } }' },
-      'm.yaml:9:11 A rule needs exactly one of from, all, value, text, set, include, call, ref, refs, first',
+      'm.yaml:9:11 A rule needs exactly one of from, all, value, text, set, include, call, ref, refs, first, since',
     ],
     [
       'a rule of none',
       { let: '{ a: { as: date } }' },
-      'm.yaml:9:11 A rule needs exactly one of from, all, value, text, set, include, call, ref, refs, first',
+      'm.yaml:9:11 A rule needs exactly one of from, all, value, text, set, include, call, ref, refs, first, since',
     ],
     ['a key that does nothing', { let: '{ a: { value: x, as: date } }' }, 'm.yaml:9:27 as: does nothing beside value:'],
     [
