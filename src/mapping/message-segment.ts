@@ -36,7 +36,7 @@ export function compileSegment(
   node: YamlNode,
   around: Surroundings,
 ): (scope: Scope, segments: OutgoingSegments) => void {
-  const keys = node.keys(KEYS, around.problems);
+  const keys = node.keys(KEYS);
   const [named = null, copied = null] = [keys.get('segment'), keys.get('copy')];
   if ((named === null) === (copied === null))
     node.fail('An entry needs either segment: and its name, or copy: and a segment of the message');
@@ -44,7 +44,7 @@ export function compileSegment(
   const name = copy?.segment ?? readName(named as YamlNode);
   const fieldsNode = keys.get('fields');
   const fields = fieldsNode === undefined ? [] : compileFields(fieldsNode, name, around, copy !== null);
-  if (copy === null && fields.length === 0) node.fail(`The segment needs fields: { ${name}-1: … }`);
+  if (copy === null && (fieldsNode?.entries().size ?? 0) === 0) node.fail(`The segment needs fields: { ${name}-1: … }`);
   const when = keys.get('when');
   const holds = when === undefined ? null : compileWhen(when, around.variables);
   const eachNode = keys.get('each');

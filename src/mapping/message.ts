@@ -40,11 +40,11 @@ const NOT_OF_HEADER: Readonly<Record<number, string>> = {
  * @throws ProblemError
  */
 export function compileMessage(node: YamlNode, around: Surroundings): Evaluate {
-  if (node.isMap) return compileContent(node.keys(CONTENT, around.problems), node, around);
+  if (node.isMap) return compileContent(node.keys(CONTENT), node, around);
   const name = node.text('a message file’s name, or type: and segments:');
   const file =
     around.outgoing.get(name) ?? node.fail(`There is no message "${name}"`, suggest(name, around.outgoing.keys()));
-  const keys = file.keys(MESSAGE_FILE_KEYS, around.problems);
+  const keys = file.keys(MESSAGE_FILE_KEYS);
   return compileContent(keys as ReadonlyMap<(typeof CONTENT)[number], YamlNode>, file, around);
 }
 
