@@ -38,8 +38,13 @@ async function runCases(firstSeed: number, count: number): Promise<void> {
   };
   const kinds = KINDS.filter((kind) => values.kind === undefined || kind === values.kind);
   const heapMb: number[] = [];
+  let isAsked = false;
+  process.on('message', () => {
+    isAsked = true;
+  });
+  process.channel?.unref();
   await using world = await makeWorld();
-  for (let done = 0; done < count; done += 1) {
+  for (let done = 0; done < count && !isAsked; done += 1) {
     // From half of it on, all has been compiled and every buffer has grown to its size.
     if (done >= count / 2 && done % (count / 8) === 0) heapMb.push(collectedMb());
     const seed = firstSeed + done;
@@ -73,10 +78,12 @@ async function watchAll(): Promise<void> {
     console.error(`  ${failure.mapping}: ${JSON.stringify(failure.input.slice(0, 2_000))}`);
   };
   let cases = 0;
-  for (let seed = Number(values.seed); cases === 0 || performance.now() < endsAt; seed += CASES) {
+  for (let seed = Number(values.seed), hasDied = false; !hasDied && performance.now() < endsAt; seed += CASES) {
     console.log(`${new Date().toISOString().slice(11, 19)} seeds ${seed} to ${seed + CASES - 1}`);
     const round = await watchOne(seed, Math.max(1, endsAt - performance.now()), note);
     cases += round.cases;
+    // Where it does not even come to a case, another process will not either.
+    hasDied = round.cases === 0;
     console.log(`  ${cases} cases so far, ${failures.length} kinds of failure, heap ${round.heapMb.join(', ')} MB`);
   }
   console.log(JSON.stringify({ seed: Number(values.seed), cases, failures: failures.length }));
@@ -100,7 +107,7 @@ async function watchOne(firstSeed: number, limitMs: number, note: (failure: Fail
   const fail = (text: string) => note({ kind: 'listener', seed: at, found: [text], mapping: '?', input: '' });
   const stopAt = setTimeout(() => {
     isStopped = true;
-    child.kill('SIGKILL');
+    child.send('enough');
   }, limitMs);
   let silence: NodeJS.Timeout | undefined;
   child.on('message', (word: Word) => {
