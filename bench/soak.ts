@@ -1,6 +1,7 @@
 /**
- * `npm run soak [-- --messages 2000000] [--step 100000] [--connections 8] [--window 16]`: the real engine as a process of
- * its own takes message after message, from MLLP to the certificate service's stand-in (canned answers, mutual TLS). After
+ * `npm run soak [-- --messages 2000000] [--step 100000] [--connections 8] [--window 16] [--answer small|canned]`: the
+ * real engine as a process of its own takes message after message, from MLLP to the certificate service's stand-in (mutual
+ * TLS; answers of 2 kB, or canned ones with a PDF and a QR code, which fill the disk with 22 kB a message). After
  * each step it says what a step cost and what the engine holds; at the end, what the journal's bytes are made of. Ends
  * with 1 where memory grew by more than a fifth after the first step, handles were left open, a message was not taken,
  * or the service's ledger and the journal do not agree.
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     step: { type: 'string', default: '100000' },
     connections: { type: 'string', default: '8' },
     window: { type: 'string', default: '16' },
+    answer: { type: 'string', default: 'small' },
   },
 });
 const connections = Number(values.connections);
@@ -36,7 +38,8 @@ interface Holding {
   readonly handles: number;
 }
 
-await using site = await makeSite({ target: ['concurrency: 16'] });
+const answer = values.answer === 'canned' ? 'canned' : 'small';
+await using site = await makeSite({ service: { answer }, target: ['concurrency: 16'] });
 const engine = await site.start();
 const port = await site.port('lab-nord');
 const look = (): Holding => {

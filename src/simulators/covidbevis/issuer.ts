@@ -14,6 +14,11 @@ const DISPLAY: Readonly<Record<string, string>> = {
   [CODES.covid19]: 'COVID-19',
 };
 
+export type IssuerAnswer = 'full' | 'canned' | 'small';
+
+const SMALL_PICTURE = new Uint8Array(450);
+const SMALL_DOCUMENT = Buffer.from('%PDF-1.4 '.padEnd(450, ' '));
+
 /** What the public specification leaves open; each is our assumption. */
 export interface IssuerAssumptions {
   /** metadata.issuer. */
@@ -47,9 +52,10 @@ export function makeUvci(submitting: Submitting, uvciPrefix: string, identifier:
 /**
  * Issues answers as the specification's §4 draws them.
  * @param answer `full` = a certificate of its own each time; `canned` = the person's data and the identifier are right,
- * but QR image and PDF are always the same ones, made once: for load tests.
+ * but QR image and PDF are always the same ones, made once: for load tests; `small` = likewise, and they are a few bytes
+ * that are no picture and no document.
  */
-export function createIssuer(answer: 'full' | 'canned', assumptions: IssuerAssumptions): Issuer {
+export function createIssuer(answer: IssuerAnswer, assumptions: IssuerAssumptions): Issuer {
   const signer = createDccSigner();
   let canned: Promise<{ qrPng: Uint8Array; pdf: Uint8Array }> | null = null;
 
@@ -67,6 +73,7 @@ export function createIssuer(answer: 'full' | 'canned', assumptions: IssuerAssum
     async issue(submission, submitting, uvci, issuedAt) {
       const facts = gatherFacts(submission, submitting, uvci, issuedAt, assumptions);
       if (answer === 'canned') canned ??= draw(facts);
+      if (answer === 'small') canned ??= Promise.resolve({ qrPng: SMALL_PICTURE, pdf: SMALL_DOCUMENT });
       const drawn = await (canned ?? draw(facts));
       return Buffer.from(JSON.stringify(makeAnswer(facts, drawn, assumptions)), 'utf8');
     },

@@ -15,7 +15,7 @@ import {
   type FaultyOperation,
   type Misbehaviour,
 } from './fault-orders.ts';
-import { createIssuer, ISSUER_ASSUMPTIONS, type IssuerAssumptions, makeUvci } from './issuer.ts';
+import { createIssuer, ISSUER_ASSUMPTIONS, type IssuerAnswer, type IssuerAssumptions, makeUvci } from './issuer.ts';
 import { createLedger, hashPerson, type Ledger, type Seen } from './ledger.ts';
 import { Refused, writeRefusal } from './refused.ts';
 import { readSubmission, type Submitting } from './submission.ts';
@@ -41,8 +41,8 @@ export interface CovidbevisOptions {
   readonly clientCa: string;
   readonly organisations: readonly KnownOrganisation[];
   readonly clock: Clock;
-  /** `full` (default) = real QR and PDF each time; `canned` = the same ones every time, for load tests. */
-  readonly answer?: 'full' | 'canned';
+  /** `full` (default) = real QR and PDF each time; `canned` = the same ones every time, `small` = none to speak of: for load tests. */
+  readonly answer?: IssuerAnswer;
   /** JRC ids of devices that are taken; absent = any digits. */
   readonly devices?: readonly string[] | null;
   /** Judges ages of samples against the clock (72 hours; 11 to 180 days); absent = false. */
@@ -215,7 +215,7 @@ export function createCovidbevisStandIn(options: CovidbevisOptions): CovidbevisS
       answered: fault === null || fault.kind === 'delay',
     });
     // A canned answer comes out the same each time; keeping it would only fill the memory of a load test.
-    if (options.answer === 'canned') return issuer.issue(submission, operation, uvci, kept.issuedAt);
+    if ((options.answer ?? 'full') !== 'full') return issuer.issue(submission, operation, uvci, kept.issuedAt);
     kept.answer ??= issuer.issue(submission, operation, uvci, kept.issuedAt);
     return kept.answer;
   }
