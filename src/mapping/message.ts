@@ -108,7 +108,9 @@ function copyField(original: Segment, number: number, wire: Wire, { run }: Scope
 
 /** MSH-7: when the answer came that it is made of; else when the message that it is made of was sent. */
 function timeOf(run: Run, original: Segment): string {
-  return run.answeredAt === null ? (original.firstRepetition(7) ?? '') : writeDateTime(run.answeredAt, run.zone);
+  if (run.answeredAt === null) return original.firstRepetition(7) ?? '';
+  // Old systems take no fractions.
+  return writeDateTime(Math.floor(run.answeredAt / 1000) * 1000, run.zone);
 }
 
 /** EVN says again which event, and when. */

@@ -19,6 +19,8 @@ export interface SiteOptions {
   readonly mllp?: string;
   /** Whether what is issued is written as files, too. */
   readonly certificates?: boolean;
+  /** Port of a LIS that what is issued goes back to. */
+  readonly lis?: number;
   /** More keys of the service's target, one a line. */
   readonly target?: readonly string[];
   /** A command to start the engine through. */
@@ -126,6 +128,16 @@ function toKnown({ number: organisationNumber, uvciPrefix, name }: Provider): Kn
   return { organisationNumber, uvciPrefix, enabled: true, recovery: true, sites: [name] };
 }
 
+function writeLis(port: number): string[] {
+  return [
+    '  lis:',
+    '    kind: mllp',
+    '    host: 127.0.0.1',
+    `    port: ${port}`,
+    '    retry: { min: 20ms, max: 200ms }',
+  ];
+}
+
 function writeConfiguration(url: string, options: SiteOptions): string {
   const mllp = `{ kind: mllp, port: 0${options.mllp ?? ''} }`;
   const channel = (name: string, source: string, parties: string) => [
@@ -157,6 +169,7 @@ function writeConfiguration(url: string, options: SiteOptions): string {
     '    breaker: { deliveries: 5, probe: 50ms }',
     ...(options.target ?? []).map((line) => `    ${line}`),
     ...(options.certificates === true ? ['  certificates: { kind: folder, path: certificates }'] : []),
+    ...(options.lis === undefined ? [] : writeLis(options.lis)),
     'channels:',
     ...channel('lab-nord', mllp, NORD.id),
     ...channel('lab-syd', mllp, SYD.id),
