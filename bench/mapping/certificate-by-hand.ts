@@ -105,6 +105,7 @@ function mapResult(lines: Lines, pid: Line, obr: Line, obx: Line, spm: Line | nu
     body: Buffer.from(text),
     notBefore: null,
     notAfter: null,
+    once: null,
   });
   const raws = [
     [obx, 3],

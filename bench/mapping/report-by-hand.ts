@@ -45,6 +45,7 @@ export function mapReport(bytes: Uint8Array): Mapped {
         body: Buffer.from(text),
         notBefore: null,
         notAfter: null,
+        once: null,
       },
     ],
     skipped: [],

@@ -30,6 +30,11 @@ export const ALARMS = {
     'Messages of this channel wait for a person.',
     'Read their faults, mend the mapping or ask the laboratory, then replay, release or cancel them.',
   ),
+  'deliveries-expired': row(
+    'warning',
+    'Deliveries to this receiver waited until their time was over, and were cancelled.',
+    'See why they could not be sent in time, and tell the care provider: these results are not sent any more.',
+  ),
   'deliveries-held': row(
     'warning',
     'Deliveries to this receiver wait for a person.',

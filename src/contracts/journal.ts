@@ -16,7 +16,8 @@ export interface Journal {
    * Stores one message with everything it gave rise to, in one transaction, and compares its statements with what is
    * known (see `docs/results.md`): same digest → linked, its drafts are dropped; newer rank → what waits or is held of
    * that result is cancelled as `superseded`, what is in flight is marked, and after a delivery the draft follows its
-   * `onCorrection`; older rank → its drafts are cancelled as `stale`.
+   * `onCorrection`; older rank → its drafts are cancelled as `stale`. Of drafts with one `once` key the first counts, and
+   * those within its time are cancelled as `not-first` for as long as it does.
    *
    * A message with equal channel and content hash is the same message: nothing is stored twice, and the answer is the
    * stored one's state; only if that is `refused` or `held` under another mapping version does the new outcome replace it.
@@ -27,7 +28,8 @@ export interface Journal {
   settle(messageId: number, at: number, outcome: Outcome): Promise<Admitted>;
   /**
    * Takes heads of lanes that may be sent now, oldest first and in turn over the channels, at most `free` a slot, and
-   * records an attempt for each before it resolves. Cancels as `expired` what it meets past its `notAfter`.
+   * records an attempt for each before it resolves. Cancels as `expired` what it meets past its `notAfter`; what comes
+   * too late from the start is cancelled when it is admitted.
    */
   claim(slots: readonly Slot[], now: number): Promise<Claimed>;
   /** Ends an attempt: the delivery's new state, the response, and follow-up drafts, in one transaction. */
@@ -174,8 +176,8 @@ export interface Slot {
 
 export interface Claimed {
   readonly deliveries: Delivery[];
-  /** Ids cancelled because their `notAfter` had passed. */
-  readonly expired: number[];
+  /** Cancelled because their `notAfter` had passed while they waited. */
+  readonly expired: { readonly id: number; readonly target: string; readonly party: string }[];
   /** When the next delivery that only waits for its time comes due (in any slot); null = none. */
   readonly nextDueAt: number | null;
 }

@@ -24,7 +24,7 @@ const TELL_AGAIN_AT_LEAST_EVERY_MS = 300_000;
 /** As often as this in a row, and it is an alarm itself. */
 const FAILURES_TO_ALARM = 3;
 /** What only the process knows that found it: after a restart they are over unless found again. */
-const OF_ONE_RUN: readonly AlarmName[] = ['junk-quota', 'webhook-failing'];
+const OF_ONE_RUN: readonly AlarmName[] = ['junk-quota', 'webhook-failing', 'deliveries-expired'];
 
 export interface AlarmTelling {
   /** Alarms of one name are told at most once in this time, together. */

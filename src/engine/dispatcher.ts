@@ -3,6 +3,7 @@ import type { Journal } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Delivery } from '../contracts/target.ts';
 import { type AttemptParts, makeAttempt } from './attempt.ts';
+import type { Expiry } from './expiry.ts';
 import type { Gates } from './gates.ts';
 import { errorName } from './log-fields.ts';
 import type { TargetPlace } from './settings.ts';
@@ -32,11 +33,12 @@ export function createDispatcher(parts: {
   readonly journal: Pick<Journal, 'claim'>;
   readonly targets: ReadonlyMap<string, TargetPlace>;
   readonly gates: Gates;
+  readonly expiry: Pick<Expiry, 'note'>;
   readonly attempts: AttemptParts;
   readonly clock: Clock;
   readonly log: Log;
 }): Dispatcher {
-  const { journal, targets, gates, attempts, clock, log } = parts;
+  const { journal, targets, gates, expiry, attempts, clock, log } = parts;
   /** By target. */
   const underWay = new Map<Promise<void>, string>();
   let running = false;
@@ -69,7 +71,10 @@ export function createDispatcher(parts: {
           if (slots.length === 0 || !running || held > 0) continue;
           const claimed = await journal.claim(slots, askedAt);
           for (const delivery of claimed.deliveries) begin(delivery);
-          if (claimed.expired.length > 0) log.warn('deliveries-expired', { count: claimed.expired.length });
+          if (claimed.expired.length > 0) {
+            log.warn('deliveries-expired', { count: claimed.expired.length });
+            expiry.note(claimed.expired);
+          }
           if (claimed.nextDueAt !== null) dueTimes.push(claimed.nextDueAt);
         }
         sleepUntil(dueTimes, askedAt);

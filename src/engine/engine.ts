@@ -15,6 +15,7 @@ import { type ChangeoverParts, changeOver, type Ends, type NotOpened } from './c
 import { createTally } from './counters.ts';
 import { type Alarms, createAlarms } from './alarms.ts';
 import { createDispatcher } from './dispatcher.ts';
+import { createExpiry } from './expiry.ts';
 import { createFollowUps } from './follow-ups.ts';
 import { createGates } from './gates.ts';
 import { createGiveUp } from './give-up.ts';
@@ -130,10 +131,12 @@ export function createEngine(parts: EngineParts): Engine {
     pauses,
     log,
   });
+  const expiry = createExpiry(alarms, clock);
   const dispatcher = createDispatcher({
     journal,
     targets,
     gates,
+    expiry,
     attempts: {
       journal,
       followUps: createFollowUps({ journal, mapper: currentMapper, partiesOf, findOperation, log }),
@@ -263,6 +266,7 @@ export function createEngine(parts: EngineParts): Engine {
     await owedAcks.stop();
     const callOff = clock.wakeAt(clock.now() + settings.graceMs, () => grace.abort());
     await dispatcher.stop();
+    expiry.stop();
     callOff();
     await changing;
     // What a change had opened before it learned that all ends.

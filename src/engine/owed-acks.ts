@@ -121,6 +121,7 @@ export function createOwedAcks(parts: {
       body: ack.bytes,
       notBefore: null,
       notAfter: null,
+      once: null,
     };
     const by = readyDraft(draft, parties, parts.findOperation);
     tally.answer(name, ack.code);

@@ -3,16 +3,17 @@ import type { Cancelled, Released } from '../contracts/journal.ts';
 import type { MessageState } from '../contracts/lifecycle.ts';
 import type { Act } from '../contracts/operations.ts';
 import type { Lanes } from './lanes.ts';
+import type { Once } from './once.ts';
 import { isLiving, type KnownDelivery, type Results } from './results.ts';
 import type { MessageRef, Transitions } from './transitions.ts';
 
-type ActedOn = KnownDelivery & { readonly result_id: number };
+type ActedOn = KnownDelivery & { readonly result_id: number; readonly fault: string | null };
 
 /** What a person does to a delivery or a held message, on SQLite; to be called inside a transaction. */
-export function makeActs(db: Database, lanes: Lanes, results: Results, transitions: Transitions) {
+export function makeActs(db: Database, lanes: Lanes, results: Results, transitions: Transitions, once: Once) {
   const read = db.prepare<[number], ActedOn>(
     `select id, message_id, result_id, target, party, lane_key, operation, digest, on_correction, state, ended, turn,
-       attempts, may_have_arrived, after_id
+       attempts, may_have_arrived, after_id, once_key, fault
      from deliveries where id = ?`,
   );
   const readMessage = db.prepare<[number], MessageRef & { readonly state: MessageState; readonly skipped: string }>(
@@ -37,6 +38,9 @@ export function makeActs(db: Database, lanes: Lanes, results: Results, transitio
         .find(({ turn, digest }) => turn === 'flight' && digest !== delivery.digest);
       transitions.delivery(delivery, 'held', 'waiting', { at, event: 'released', why: null });
       lanes.rejoin(delivery.id, delivery, inFlight?.id ?? null, at);
+      if (isJudgement(delivery)) once.judge(delivery.id);
+      once.touch(delivery.once_key);
+      once.settle(at);
       return { result: 'released' };
     },
 
@@ -61,4 +65,10 @@ export function makeActs(db: Database, lanes: Lanes, results: Results, transitio
       return true;
     },
   };
+}
+
+/** It was held because of what had been issued, and a person looked at that. */
+function isJudgement({ fault }: ActedOn): boolean {
+  const code = fault === null ? null : (JSON.parse(fault) as { readonly code: string }).code;
+  return code === 'already-delivered' || code === 'in-doubt';
 }

@@ -1,9 +1,10 @@
 import type { Database } from 'better-sqlite3';
 import { Fault } from '../contracts/fault.ts';
 import type { Admission, Admitted, Outcome, OutcomeDraft } from '../contracts/journal.ts';
-import type { MessageState } from '../contracts/lifecycle.ts';
+import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
 import type { Act } from '../contracts/operations.ts';
 import type { Arrivals } from './arrivals.ts';
+import type { Once } from './once.ts';
 import type { OwedAcks } from './owed-acks.ts';
 import { ALONE, asks, type Created, type Results } from './results.ts';
 import type { MessageRef, Transitions } from './transitions.ts';
@@ -25,6 +26,7 @@ export function makeAdmissions(
   transitions: Transitions,
   owedAcks: OwedAcks,
   arrivals: Arrivals,
+  once: Once,
 ) {
   const readByHash = db.prepare<[string, Uint8Array], KnownMessage>(
     `select ${KNOWN_COLUMNS} from messages where channel = ? and content_hash = ?`,
@@ -48,6 +50,7 @@ export function makeAdmissions(
     `update messages set mapping_version = @mappingVersion, skipped = @skipped, faults = @faults, warnings = @warnings
      where id = @id`,
   );
+  const readState = db.prepare<[number], DeliveryState>('select state from deliveries where id = ?').pluck();
   const readStates = db.prepare<[number], Created>(
     'select id, state from deliveries where message_id = +? order by id',
   );
@@ -81,6 +84,8 @@ export function makeAdmissions(
         if (!isThere) created.push(results.insert(message, resultId, draft, at, ALONE));
       }
     }
+    const isSettled = once.settle(at);
+    if (isSettled) for (const [index, { id }] of created.entries()) created[index] = { id, state: readState.get(id)! };
     return created.sort((a, b) => a.id - b.id);
   };
 

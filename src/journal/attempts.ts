@@ -4,6 +4,7 @@ import { FAULTS } from '../contracts/fault.ts';
 import type { AttemptEnd, Recorded } from '../contracts/journal.ts';
 import type { DeliveryState } from '../contracts/lifecycle.ts';
 import type { Lanes } from './lanes.ts';
+import type { Once } from './once.ts';
 import { ALONE, hasLastWord, isLiving, type KnownDelivery, plainFault, type Results, whyHold } from './results.ts';
 import type { Transitions } from './transitions.ts';
 
@@ -30,9 +31,9 @@ interface InFlight extends KnownDelivery {
 }
 
 /** `Journal.record` on SQLite, and what has to be done about attempts that a crash cut off; inside a transaction. */
-export function makeAttempts(db: Database, lanes: Lanes, results: Results, transitions: Transitions) {
+export function makeAttempts(db: Database, lanes: Lanes, results: Results, transitions: Transitions, once: Once) {
   const columns = `id, message_id, channel, result_id, target, party, lane_key, operation, digest, on_correction, state,
-    ended, turn, attempts, may_have_arrived, superseded_by, after_id, attempted_at, in_doubt`;
+    ended, turn, attempts, may_have_arrived, superseded_by, after_id, attempted_at, in_doubt, once_key`;
   const readAttempt = db.prepare<[number, number], InFlight>(
     `select ${columns} from deliveries where id = ? and attempts = ? and turn = 'flight'`,
   );
@@ -100,6 +101,7 @@ export function makeAttempts(db: Database, lanes: Lanes, results: Results, trans
     if (outcome.state === 'waiting' && state === 'waiting') lanes.putOff(row.id, row, outcome.nextAt, at);
     else lanes.promote(row, at);
     if (row.superseded_by !== null) letFollow(row, row.superseded_by, at);
+    if (row.superseded_by !== null) once.touch(row.once_key);
 
     const message = { id: row.message_id, channel: row.channel };
     for (const draft of attempt.followUps) {
@@ -109,6 +111,7 @@ export function makeAttempts(db: Database, lanes: Lanes, results: Results, trans
         follows: row.id,
       });
     }
+    once.settle(at);
     return state;
   };
 

@@ -84,14 +84,14 @@ export function makeClaim(db: Database, lanes: Lanes, transitions: Transitions) 
 
   return function claim(slots: readonly Slot[], now: number): Claimed {
     const deliveries: Delivery[] = [];
-    const expired: number[] = [];
+    const expired: Claimed['expired'] = [];
 
     const take = (id: number): boolean => {
       const row = read.get(id)!;
       if (row.not_after !== null && row.not_after <= now) {
         transitions.delivery(row, 'waiting', 'cancelled', { at: now, event: 'expired', why: null });
         lanes.promote(row, now);
-        expired.push(id);
+        expired.push({ id, target: row.target, party: row.party });
         return false;
       }
       start.run(now, id);

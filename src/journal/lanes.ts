@@ -69,8 +69,8 @@ export function makeLanes(db: Database) {
   const addRow = db.prepare(
     `insert into deliveries (message_id, channel, result_id, digest, follows, target, operation, party, lane_key,
        admitted_at, place, next_at, due_at, not_before, not_after, in_doubt, on_correction, state, state_at, ended, turn,
-       after_id, fault)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       after_id, fault, once_key, once_at, once_until)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const addBody = db.prepare('insert into bodies (delivery_id, body) values (?, ?)');
   const setNextAt = db.prepare(
@@ -127,6 +127,9 @@ export function makeLanes(db: Database) {
         turn,
         delivery.afterId,
         delivery.fault,
+        draft.once?.key ?? null,
+        draft.once?.at ?? null,
+        draft.once?.until ?? null,
       );
       addBody.run(lastInsertRowid, draft.body);
       return Number(lastInsertRowid);

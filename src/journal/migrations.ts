@@ -183,4 +183,12 @@ export const MIGRATIONS: readonly string[] = [
   create index deliveries_owner on deliveries (target, party, message_id);
   create index deliveries_cancelled on deliveries (message_id) where state = 'cancelled';
   `,
+  `
+  -- Of the deliveries with one key only the first counts: see once.ts.
+  alter table deliveries add column once_key text;
+  alter table deliveries add column once_at integer;
+  alter table deliveries add column once_until integer;
+  alter table deliveries add column once_judged integer not null default 0;
+  create index deliveries_once on deliveries (once_key, once_at) where once_key is not null;
+  `,
 ];

@@ -5,6 +5,7 @@ import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
 import type { Statement } from '../contracts/mapper.ts';
 import type { DeliveryRef, MessageRef, Transitions } from './transitions.ts';
 import type { Lane, Lanes } from './lanes.ts';
+import type { Once } from './once.ts';
 
 /** What is known of a delivery when the question is what may follow it. */
 export interface KnownDelivery extends DeliveryRef, Lane {
@@ -17,6 +18,7 @@ export interface KnownDelivery extends DeliveryRef, Lane {
   readonly attempts: number;
   readonly may_have_arrived: number;
   readonly after_id: number | null;
+  readonly once_key: string | null;
 }
 
 interface KnownResult {
@@ -47,7 +49,7 @@ export interface Standing {
 export const ALONE: Standing = { digest: null, follows: null, hold: null, stale: null, afterId: null };
 
 const KNOWN_COLUMNS = `id, message_id, target, party, lane_key, operation, digest, on_correction, state, ended, turn,
-  attempts, may_have_arrived, after_id`;
+  attempts, may_have_arrived, after_id, once_key`;
 
 export type Results = ReturnType<typeof makeResults>;
 
@@ -55,7 +57,7 @@ export type Results = ReturnType<typeof makeResults>;
  * What a statement does to the deliveries of its result: the table of `docs/results.md`. To be called inside a
  * transaction, with the message already stored in its state.
  */
-export function makeResults(db: Database, lanes: Lanes, transitions: Transitions) {
+export function makeResults(db: Database, lanes: Lanes, transitions: Transitions, once: Pick<Once, 'touch'>) {
   const readResult = db.prepare<[string], KnownResult | { readonly id: number; readonly rank: null }>(
     'select id, rank, digest, message_id, last_message_id from results where key = ?',
   );
@@ -90,18 +92,24 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
 
   const supersede = (delivery: KnownDelivery, at: number, why: string) => {
     transitions.delivery(delivery, delivery.state, 'cancelled', { at, event: 'superseded', why });
+    once.touch(delivery.once_key);
     lanes.promote(delivery, at);
   };
 
-  /** Inserts a draft as `queued`, as `held`, or as `stale`. */
+  /** Inserts a draft as `queued`, as `held`, as `stale`, or as `expired` where it comes too late. */
   const insert = (message: MessageRef, resultId: number, draft: OutcomeDraft, at: number, more: Standing): Created => {
     const fault = draft.held ?? (more.hold === null ? null : plainFault(more.hold));
+    // While an earlier version is in flight, what becomes of that may yet hold it for a person.
+    const isTooLate = draft.notAfter !== null && draft.notAfter <= at && more.afterId === null;
     const [event, state] =
       more.stale !== null
         ? (['stale', 'cancelled'] as const)
         : fault !== null
           ? (['held', 'held'] as const)
-          : (['queued', 'waiting'] as const);
+          : isTooLate
+            ? (['expired', 'cancelled'] as const)
+            : (['queued', 'waiting'] as const);
+    once.touch(draft.once?.key ?? null);
     const id = lanes.insert({
       messageId: message.id,
       channel: message.channel,
@@ -112,7 +120,7 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
       at,
       state,
       fault: fault === null ? null : JSON.stringify(fault),
-      ended: more.stale === null ? null : 'stale',
+      ended: state === 'cancelled' ? event : null,
       afterId: more.afterId,
     });
     const ref = { id, message_id: message.id, target: draft.target, party: draft.party };
@@ -198,6 +206,7 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
       if (!isSame) {
         replaceResult.run({ id: known.id, rank, digest, by: message.id });
         overtake(earlier, digest, message.id, at);
+        for (const one of earlier) once.touch(one.once_key);
       } else if (!isOlder) {
         raiseResult.run(rank, Math.max(message.id, known.last_message_id), known.id);
       }

@@ -10,6 +10,7 @@ import { makeClaim } from './claims.ts';
 import { openReader, openWriter } from './database.ts';
 import { type Calls, failure, makeGroupCommit, type Reply, type Request, run } from './group-commit.ts';
 import { makeLanes } from './lanes.ts';
+import { makeOnce } from './once.ts';
 import { makeOwedAcks } from './owed-acks.ts';
 import { makePruning } from './pruning.ts';
 import { makePauses } from './pauses.ts';
@@ -54,11 +55,12 @@ function startWriter(options: WorkerOptions & { role: 'writer' }): void {
   const db = openWriter(options.path, options.maxPages);
   const transitions = makeTransitions(db);
   const lanes = makeLanes(db);
-  const results = makeResults(db, lanes, transitions);
-  const attempts = makeAttempts(db, lanes, results, transitions);
+  const once = makeOnce(db, lanes, transitions);
+  const results = makeResults(db, lanes, transitions, once);
+  const attempts = makeAttempts(db, lanes, results, transitions, once);
   const owedAcks = makeOwedAcks(db, results, transitions);
   const arrivals = makeArrivals(db);
-  const admissions = makeAdmissions(db, results, transitions, owedAcks, arrivals);
+  const admissions = makeAdmissions(db, results, transitions, owedAcks, arrivals, once);
   const recovered = db
     .transaction(() => {
       const count = attempts.recover(options.now);
@@ -69,7 +71,7 @@ function startWriter(options: WorkerOptions & { role: 'writer' }): void {
   const claim = makeClaim(db, lanes, transitions);
   const calls = {
     ...admissions,
-    ...makeActs(db, lanes, results, transitions),
+    ...makeActs(db, lanes, results, transitions, once),
     ...makePauses(db),
     claim,
     record: attempts.record,

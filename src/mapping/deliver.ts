@@ -1,13 +1,21 @@
 import { compileBundle } from './bundle.ts';
 import { compileMessage } from './message.ts';
 import { keepProblem, suggest } from './problem.ts';
-import { compileRule } from './rule.ts';
+import { compilePart, compileRule } from './rule.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import { compileWhen } from './when.ts';
 import { compileSchedule, type Schedule } from './schedule.ts';
 import type { Scope } from './scope.ts';
 import type { MappingSetup } from './setup.ts';
 import type { YamlNode } from './yaml-node.ts';
+
+/** What makes several results one occasion, and for how long. */
+export interface OnceRule {
+  readonly key: readonly Evaluate[];
+  readonly at: Evaluate;
+  readonly until: Schedule;
+  readonly where: string;
+}
 
 /** One entry of `deliver:` or `then:`. */
 export interface Deliver {
@@ -16,6 +24,7 @@ export interface Deliver {
   readonly holds: ((scope: Scope) => boolean) | null;
   readonly notBefore: Schedule | null;
   readonly notAfter: Schedule | null;
+  readonly once: OnceRule | null;
   readonly body: Evaluate;
   readonly where: string;
   readonly followUps: readonly Deliver[];
@@ -26,6 +35,7 @@ const KEYS = [
   'when',
   'notBefore',
   'notAfter',
+  'once',
   'body',
   'bundle',
   'message',
@@ -64,6 +74,7 @@ function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSet
     'when',
     'notBefore',
     'notAfter',
+    'once',
     'body',
     'bundle',
     'message',
@@ -80,6 +91,8 @@ function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSet
   };
   const when = keys.get('when');
   const then = keys.get('then');
+  const once = keys.get('once');
+  if (once !== undefined && isFollowUp) once.fail('What follows an answer does not depend on other results');
   if (then !== undefined && isFollowUp) then.fail('What follows an answer has nothing to follow it');
   const delivery: Deliver = {
     target,
@@ -87,12 +100,26 @@ function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSet
     holds: when === undefined ? null : compileWhen(when, around.variables),
     notBefore: schedule('notBefore'),
     notAfter: schedule('notAfter'),
+    once: once === undefined ? null : compileOnce(once, around),
     body: compileBody(node, keys, around, setup),
     where: node.where,
     followUps: then === undefined ? [] : compileDeliveries(then, around, setup, true),
   };
   // What is left out is compiled all the same, so that a mistake in it shows before it is needed.
   return isConfigured ? [delivery] : [];
+}
+
+/** `once: { key: […], after: $sampled, days: 180 }`: of results with one key the first counts, until then no other. */
+function compileOnce(node: YamlNode, around: Surroundings): OnceRule {
+  const keys = node.keys(['key', 'after', 'days', 'hours', 'because']);
+  const key = keys.get('key') ?? node.fail('once needs key: what the results have in common');
+  const after = keys.get('after') ?? node.fail('once needs after: the time that decides which is the first');
+  return {
+    key: (key.isList ? key.items() : [key]).map((item) => compilePart(item, around)),
+    at: compilePart(after, around),
+    until: compileSchedule(node.without('key'), around, 'end'),
+    where: node.where,
+  };
 }
 
 /** `target/operation`, both configured; a target that is not is nobody's mistake where the delivery is optional. */

@@ -139,6 +139,17 @@ const DELIVERY: Record<string, Schema> = {
   when,
   notBefore: { ...schedule, description: 'Not sent before this.' },
   notAfter: { ...schedule, description: 'Not sent any more from this on.' },
+  once: object(
+    {
+      key: as('parts', 'What the results have in common, such as the person.'),
+      after: as('part', 'The time that decides which is the first.'),
+      days: number('Calendar days after it: until the end of that day no other counts.'),
+      hours: number('Hours after it until which no other counts.'),
+      because,
+    },
+    ['key', 'after'],
+    { description: 'Of several results only the first gives rise to it.' },
+  ),
   body: as('rule', 'What is sent.'),
   bundle: listOf(ref('entry'), 'Entries of a transaction Bundle that is sent.'),
   message: {
@@ -212,6 +223,7 @@ const testCase = object(
   {
     name: text('What the case shows.'),
     message: text('The message; its lines are its segments.'),
+    answer: inPart('What the receiver of its first delivery answers; then what follows is expected, and not what is sent.'),
     expect: object(
       {
         deliver: listOf(

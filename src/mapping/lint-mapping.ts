@@ -156,7 +156,9 @@ function lintDelivery(node: YamlNode, reasons: ReadonlyMap<string, YamlNode>, sc
     if (reason !== undefined)
       scope.findings.warn(when, `This is never reached: ${reason.where} leaves the result out when it holds`);
   }
-  for (const schedule of [get('notBefore'), get('notAfter')]) {
+  const common = get('once')?.entries().get('key')?.value;
+  if (common !== undefined) lintList(common, scope);
+  for (const schedule of [get('notBefore'), get('notAfter'), get('once')]) {
     for (const key of ['after', 'days', 'hours']) {
       const part = schedule?.entries().get(key)?.value;
       if (part !== undefined && (key === 'after' || typeof part.literal() !== 'number')) lintPart(part, scope);

@@ -1,5 +1,5 @@
 import { Fault, type FaultRecord } from '../contracts/fault.ts';
-import type { Answered, Draft, Mapped, Skipped, Statement } from '../contracts/mapper.ts';
+import type { Answered, Draft, Mapped, Once, Skipped, Statement } from '../contracts/mapper.ts';
 import { checkResource } from '../fhir/check-resource.ts';
 import { deriveIdentifier, deriveKey } from '../fhir/identifier.ts';
 import type { ResourceIssue } from '../fhir/resource-issue.ts';
@@ -8,7 +8,8 @@ import type { Header } from '../hl7/header.ts';
 import { locateSegment } from '../hl7/path.ts';
 import { bodyText } from './body-text.ts';
 import { writeBody } from './bundle.ts';
-import { compileDeliveries, type Deliver } from './deliver.ts';
+import { compileDeliveries, type Deliver, type OnceRule } from './deliver.ts';
+import { readInstant } from './instant.ts';
 import { compileNames } from './names.ts';
 import { writeMessage } from './message.ts';
 import { OutgoingMessage } from './outgoing-message.ts';
@@ -189,6 +190,17 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     return deriveKey(setup.secret, ['result', name, scope.party.id, ...readParts(key, scope)]);
   };
 
+  const readOnce = (one: Deliver, { key: common, at, until, where }: OnceRule, scope: Scope): Once => {
+    const found = at(scope);
+    const end = until(scope);
+    const instant = found === null ? null : readInstant(foundText(found, scope.run));
+    if (end === null || instant === null)
+      throw new Fault('mapping-incomplete', { at: found?.at ?? null, where, detail: 'a time with offset is needed' });
+    // What one care provider knows decides nothing for another.
+    const parts = [one.target, one.operation, scope.party?.id ?? '', ...readParts(common, scope)];
+    return { key: deriveKey(setup.secret, ['once', ...parts]), at: instant.epochMilliseconds, until: end };
+  };
+
   const makeDraft = (one: Deliver, resultKey: string, identifiedBy: string, scope: Scope): MadeDraft | null => {
     if (scope.party === null || (one.holds !== null && !one.holds(scope))) return null;
     scope.identifier = deriveIdentifier(setup.secret, ['identifier', resultKey, identifiedBy]);
@@ -209,6 +221,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       body: bytes,
       notBefore: one.notBefore?.(scope) ?? null,
       notAfter: one.notAfter?.(scope) ?? null,
+      once: one.once === null ? null : readOnce(one, one.once, scope),
     };
     const { target, operation, party } = draft;
     return {

@@ -142,6 +142,15 @@ export class YamlNode {
     return new YamlNode(map, this.#path, this.#lines, this.#offset);
   }
 
+  /** A map with all of this map's keys but one. */
+  without(key: string): YamlNode {
+    const node = this.#node;
+    if (!isMap(node)) this.#failExpecting('a map (key: value)');
+    const map = new YAMLMap();
+    map.items = node.items.filter((pair) => !isScalar(pair.key) || pair.key.value !== key);
+    return new YamlNode(map, this.#path, this.#lines, this.#offset);
+  }
+
   /** A text; numbers and booleans are taken as they were written. @throws ProblemError */
   text(what = 'a text'): string {
     const node = this.#node;

@@ -39,6 +39,7 @@ export function draft(key: string, more: Partial<Draft> = {}): Draft {
     body: Buffer.from(`{"of":"${key}"}`),
     notBefore: null,
     notAfter: null,
+    once: null,
     ...more,
   };
 }

@@ -24,7 +24,15 @@ describe('a wake', () => {
       return { deliveries: [], expired: [], nextDueAt: null };
     };
     const attempts = {} as AttemptParts;
-    const dispatcher = createDispatcher({ journal: { claim }, targets: new Map(), gates, attempts, clock, log });
+    const dispatcher = createDispatcher({
+      journal: { claim },
+      targets: new Map(),
+      gates,
+      expiry: { note() {} },
+      attempts,
+      clock,
+      log,
+    });
     return { dispatcher, asked: () => asked };
   }
   const unused = () => Promise.reject(new Error('unused'));

@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import type { Place } from './kit.ts';
 import { describeLanes } from './lanes.ts';
+import { describeOnce } from './once.ts';
 import { describeOperatorActs } from './operator-acts.ts';
 import { describeOwedAcks } from './owed-acks.ts';
 import { describeReads } from './reads.ts';
@@ -11,6 +12,7 @@ import { describeRetention } from './retention.ts';
 export function describeJournal(name: string, makePlace: () => Promise<Place>): void {
   describe(name, () => {
     describeResults(makePlace);
+    describeOnce(makePlace);
     describeLanes(makePlace);
     describeReads(makePlace);
     describeOwedAcks(makePlace);

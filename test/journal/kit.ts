@@ -31,6 +31,7 @@ export function draft(resultKey: string, more: Partial<OutcomeDraft> = {}): Outc
     body: Buffer.from(`{"result":"${resultKey}"}`),
     notBefore: null,
     notAfter: null,
+    once: null,
     inDoubt: 'repeat',
     onCorrection: 'update',
     held: null,

@@ -149,7 +149,10 @@ export function describeLanes(makePlace: () => Promise<Place>): void {
       await queue('b', 1, { notAfter: 11 });
       await queue('c', 1, { notAfter: 12 });
       const { deliveries, expired } = await journal.claim([{ ...SLOT, free: 1 }], 11);
-      expect({ expired, keys: deliveries.map(({ resultKey }) => resultKey) }).toEqual({ expired: [1, 2], keys: ['c'] });
+      expect({ expired, keys: deliveries.map(({ resultKey }) => resultKey) }).toEqual({
+        expired: [1, 2].map((id) => ({ id, target: 'register', party: 'p1' })),
+        keys: ['c'],
+      });
       expect(await statesOf(journal, 1)).toEqual(['cancelled']);
       expect(await eventsOf(journal, 2)).toEqual(['mapped', 'queued', 'expired']);
     });
@@ -159,7 +162,7 @@ export function describeLanes(makePlace: () => Promise<Place>): void {
       await queue('b', 1);
       await journal.record(ended(await claimOne(journal, 2), 3, retryAt(1000)));
       expect((await journal.claim([SLOT], 4)).nextDueAt).toBe(20);
-      expect(await journal.claim([SLOT], 20)).toMatchObject({ expired: [1], deliveries: [{ resultKey: 'b' }] });
+      expect(await journal.claim([SLOT], 20)).toMatchObject({ expired: [{ id: 1 }], deliveries: [{ resultKey: 'b' }] });
     });
 
     it('records the attempt before anybody sees the delivery', async () => {
@@ -347,7 +350,8 @@ async function runSteps(journal: Journal, party: string, steps: readonly Step[])
       waiting.push({ id: deliveries[0]!.id, lane, place, nextAt, notAfter, attempts: 0, inFlight: null });
     } else if (step.kind === 'claim') {
       slots[0] = { ...SLOT, party, free: step.free };
-      const { deliveries, expired } = await journal.claim(slots, now);
+      const { deliveries, expired: gone } = await journal.claim(slots, now);
+      const expired = gone.map(({ id }) => id);
       const heads: ModelDelivery[] = [];
       for (const lane of new Set(waiting.map((one) => one.lane))) {
         const head = laneOf(lane).find((one) => !expired.includes(one.id));

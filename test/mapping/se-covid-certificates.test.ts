@@ -208,6 +208,27 @@ describe('its times', () => {
   });
 });
 
+describe('of several positive NAATs of a person', () => {
+  const onceOf = (parts: Parts) => map({ value: POSITIVE, ...parts }).drafts[0]?.once;
+
+  it('the first counts, until the end of day 180', () => {
+    expect(onceOf({ sampled: '202203200815' })).toMatchObject({
+      at: Date.UTC(2022, 2, 20, 7, 15),
+      until: Date.UTC(2022, 8, 16, 22),
+    });
+    expect(map().drafts[0]?.once).toBeNull();
+  });
+
+  it('those of the same person, whatever sample, are told from others’', () => {
+    const key = onceOf({})?.key;
+    expect(onceOf({ sampled: '202203200815', test: 'NPU59097^^NPU' })?.key).toBe(key);
+    expect(onceOf({ pid3: '197010632391^^^SKV' })?.key).not.toBe(key);
+    const named = { pid3: '', pid5: 'Ek^Åsa', pid7: '19970806' };
+    expect(onceOf({ ...named, sampled: '202203200815' })?.key).toBe(onceOf(named)?.key);
+    expect(onceOf({ ...named, pid7: '19970807' })?.key).not.toBe(onceOf(named)?.key);
+  });
+});
+
 describe('the person', () => {
   const patient = (parts: Parts) => contained(bodyOf(parts), 'Patient');
   const NAME = { pid5: 'Ek^Åsa^Maria Eva', pid7: '19970806' };

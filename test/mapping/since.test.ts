@@ -5,7 +5,7 @@ describe('since', () => {
   const at = (sampled: string, steps = '{ 2022-03-01: 48, 2021-07-01: 72 }') => {
     const sections = { let: '{ sampled: { from: OBX-14, as: looseDateTime } }' };
     const { text, mapped } = makeBody(
-      `{ a: { since: ${steps}, of: $sampled }, b: 1 }`,
+      `{ a: { since: ${steps}, of: $sampled }, b: { from: OBX-5 } }`,
       ['PID|1', 'OBR|1||F', `OBX|1|ST|X||y|||||||||${sampled}`],
       { sections },
     );

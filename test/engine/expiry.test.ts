@@ -1,0 +1,42 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Bench, draft, failure, mapped, message, setUpBench } from './bench.ts';
+
+let bench: Bench;
+afterEach(async () => {
+  await bench.tearDown();
+});
+
+describe('deliveries whose time ended while they waited', () => {
+  it('is one alarm for all of an outage, cleared an hour after the last', async () => {
+    bench = await setUpBench();
+    await bench.engine.start();
+    const now = bench.clock.now();
+    bench.target.answer = () => failure('target-busy', 60_000);
+    bench.mapper.onMap = () => mapped({ drafts: [draft('first', { laneKey: 'a', notAfter: now + 20_000 })] });
+    await bench.source.give(message('M1'));
+    bench.mapper.onMap = () => mapped({ drafts: [draft('second', { laneKey: 'b', notAfter: now + 90_000 })] });
+    await bench.source.give(message('M2'));
+    await bench.log.seen('delivery-retry', 2);
+    await bench.clock.advance(60_000);
+    await bench.log.seen('deliveries-expired');
+    const alarms = () => bench.engine.alarms().filter(({ name }) => name === 'deliveries-expired');
+    expect(alarms()).toMatchObject([{ subject: { target: 'covid', party: 'nord' }, fields: { count: 1 } }]);
+    await bench.clock.advance(60_000);
+    await bench.log.seen('deliveries-expired', 2);
+    expect(alarms()).toMatchObject([{ fields: { count: 2 } }]);
+    await bench.clock.advance(3_600_000);
+    await bench.clock.advance(300_000);
+    expect(alarms()).toEqual([]);
+  });
+
+  it('is none for what comes too late', async () => {
+    bench = await setUpBench();
+    await bench.engine.start();
+    const now = bench.clock.now();
+    bench.mapper.onMap = () => mapped({ drafts: [draft('late', { notAfter: now - 1 })] });
+    const late = await bench.source.give(message('M1'));
+    expect(await bench.journal.readDeliveries(late!.messageId!)).toMatchObject([{ state: 'cancelled' }]);
+    await bench.clock.advance(15_000);
+    expect(bench.engine.alarms()).toEqual([]);
+  });
+});
