@@ -1,12 +1,14 @@
 import { Fault } from '../contracts/fault.ts';
+import type { Draft, Mapped } from '../contracts/mapper.ts';
 import { compareOutcome } from './compare-outcome.ts';
 import { resolveCharset } from '../hl7/charset.ts';
 import { arrangeGroups } from '../hl7/group.ts';
 import { type Header, readHeader } from '../hl7/header.ts';
 import { parseMessage } from '../hl7/message.ts';
 import { readExpectation } from './expectation.ts';
-import { gatherOutcomes, type MessageMapping } from './mapping.ts';
+import { gatherOutcomes, type MadeBody, type MessageMapping } from './mapping.ts';
 import { type Problem, ProblemError } from './problem.ts';
+import type { Run } from './scope.ts';
 import { Trail } from './trail.ts';
 import type { YamlNode } from './yaml-node.ts';
 
@@ -45,13 +47,14 @@ export function runCases(
 }
 
 function runCase(node: YamlNode, mapping: MessageMapping, choice: CaseChoice): CaseProblem[] {
-  const keys = node.keys(['name', 'message', 'expect', 'because']);
+  const keys = node.keys(['name', 'message', 'answer', 'expect', 'because']);
   const name = keys.get('name')?.text() ?? node.fail('A case needs a name');
   const messageNode = keys.get('message') ?? node.fail('A case needs a message');
   const expected = readExpectation(keys.get('expect') ?? node.fail('A case needs expect: …'));
   if (choice.speaksOfParties !== null && choice.speaksOfParties !== expected.speaksOfParties) return [];
   const bytes = new TextEncoder().encode(messageNode.text('a message').trim().replaceAll('\n', '\r'));
-  const outcomes = mapCase(bytes, mapping, (message) => messageNode.fail(`Case "${name}": ${message}`));
+  const fail = (message: string) => messageNode.fail(`Case "${name}": ${message}`);
+  const outcomes = mapCase(bytes, mapping, keys.get('answer') ?? null, fail);
   return compareOutcome(expected, outcomes, choice.knowsParties).map(({ node: at, text, hint, rule }) => ({
     ...at.problem(`Case "${name}": ${text}`, hint),
     ofCase: node.where,
@@ -62,7 +65,12 @@ function runCase(node: YamlNode, mapping: MessageMapping, choice: CaseChoice): C
 /** Mapping files are UTF-8, and so are the messages in them. */
 const UTF8 = resolveCharset('UNICODE UTF-8', { default: null, force: null });
 
-function mapCase(bytes: Uint8Array, mapping: MessageMapping, fail: (message: string) => never) {
+function mapCase(
+  bytes: Uint8Array,
+  mapping: MessageMapping,
+  answer: YamlNode | null,
+  fail: (message: string) => never,
+): { readonly mapped: Mapped; readonly made: readonly MadeBody[] } {
   const header = readCaseHeader(bytes, fail);
   if (mapping.refuses(header) !== null) fail(`the mapping does not take ${header.messageCode}^${header.triggerEvent}`);
   const message = parseMessage(new TextDecoder().decode(bytes), header.delimiters);
@@ -79,10 +87,27 @@ function mapCase(bytes: Uint8Array, mapping: MessageMapping, fail: (message: str
     warnings: [],
   };
   const results = mapping.mapMessage(run);
-  return {
-    mapped: gatherOutcomes(results, run.warnings),
-    made: results.flatMap(({ drafts, made }) => pair(drafts, made)),
-  };
+  const mapped = gatherOutcomes(results, run.warnings);
+  if (answer === null) return { mapped, made: results.flatMap(({ drafts, made }) => pair(drafts, made)) };
+  const [first] = mapped.drafts.filter(({ target, operation }) => mapping.hasFollowUps(target, operation));
+  if (first === undefined) return fail('no delivery of it is answered by anything that follows');
+  return mapAnswer(first, answer, mapping, { ...run, trail: new Trail(), warnings: [], answeredAt: NOW });
+}
+
+/** So that a message which follows is the same each time. */
+const NOW = Date.UTC(2022, 0, 1);
+
+function mapAnswer(first: Draft, answer: YamlNode, mapping: MessageMapping, run: Run) {
+  const response = { status: 200, contentType: null, body: new Uint8Array(0), fault: null };
+  const nothing = { statements: [], drafts: [], skipped: [], faults: [], warnings: [] };
+  try {
+    const followUps = mapping.mapResponse(run, { ...first, at: NOW, response }, answer.literal());
+    const drafts = followUps.map(({ draft }) => draft);
+    return { mapped: { ...nothing, drafts, warnings: run.warnings }, made: followUps.map(({ body }) => body) };
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return { mapped: { ...nothing, faults: [error.record] }, made: [] };
+  }
 }
 
 /** Of a result with faults there are bodies without drafts. */

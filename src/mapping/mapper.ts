@@ -137,7 +137,9 @@ function mapResponse(bytes: Uint8Array, answered: Answered, channel: MappedChann
   const response = parseJson(answered.response.body);
   return mappings.flatMap((mapping) =>
     mapping.hasFollowUps(answered.target, answered.operation)
-      ? mapping.mapResponse({ ...run, zone: mapping.zone, answeredAt: answered.at }, answered, response)
+      ? mapping
+          .mapResponse({ ...run, zone: mapping.zone, answeredAt: answered.at }, answered, response)
+          .map(({ draft }) => draft)
       : [],
   );
 }
