@@ -45,6 +45,12 @@ export interface MadeBody extends Pick<Draft, 'target' | 'operation' | 'party'> 
   readonly where: string;
 }
 
+/** A delivery that an answer gives rise to. */
+export interface FollowUp {
+  readonly draft: Draft;
+  readonly body: MadeBody;
+}
+
 /** Which part of the header a mapping does not take. */
 export type Refusal = 'type-unsupported' | 'event-unsupported' | 'processing-id-unsupported';
 
@@ -57,7 +63,8 @@ export interface MessageMapping {
   /** null = takes it; else which part of MSH-9 does not fit. */
   refuses(header: Header): Refusal | null;
   mapMessage(run: Run): ResultOutcome[];
-  mapResponse(run: Run, answered: Answered, response: unknown): Draft[];
+  /** What follows an answer; the bodies as they are made of a message. @throws Fault where something cannot be made */
+  mapResponse(run: Run, answered: Answered, response: unknown): FollowUp[];
   hasFollowUps(target: string, operation: string): boolean;
   readonly tests: readonly YamlNode[];
 }
@@ -333,7 +340,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
         );
         const [fault] = [...scope.faults, ...invalid];
         if (fault !== undefined) throw blameAnswer(fault);
-        return drafts.flatMap((made) => (made === null ? [] : [made.draft]));
+        return drafts.filter((made) => made !== null);
       }
       return [];
     },
