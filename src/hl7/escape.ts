@@ -66,12 +66,14 @@ export function transcodeText(
     const close = open < 0 ? -1 : raw.indexOf(escaper, open + 1);
     if (close < 0) return written + escapeText(raw.slice(at), to);
     const sequence = raw.slice(open + 1, close);
+    const isKept =
+      isSequence(sequence) && to.escape !== null && !Object.values(to).some((one) => sequence.includes(one));
     const isSign = /^(?:[FSRETP]|X[0-9A-Fa-f]+)$/.test(sequence);
-    const meaning = isSign ? readSequence(sequence, from, decodeBytes) : null;
+    const meaning = isSign || !isKept ? readSequence(sequence, from, decodeBytes) : null;
     written += escapeText(raw.slice(at, open), to);
     at = close + 1;
     if (meaning !== null) written += escapeText(meaning, to);
-    else if (isSequence(sequence) && to.escape !== null) written += to.escape + sequence + to.escape;
+    else if (isKept) written += to.escape + sequence + to.escape;
     else {
       written += escapeText(escaper, to);
       at = open + 1;

@@ -394,4 +394,17 @@ describe('follow-ups', () => {
     expect(first).toMatchObject({ state: 'delivered', response: { fault: { code: 'internal' } } });
     expect(JSON.stringify(bench.log.lines)).not.toContain('Anna');
   });
+
+  it('that cannot be made of this answer say where the mapping wanted more of it', async () => {
+    await start();
+    bench.target.answer = () => response();
+    bench.mapper.onResponse = () => {
+      throw new Fault('answer-unreadable', { where: 'm.yaml:3:4' });
+    };
+    const ack = await bench.source.give(message('M1'));
+    await bench.log.seen('delivery-delivered');
+    const [first] = await bench.journal.readDeliveries(ack!.messageId!);
+    const fault = { code: 'answer-unreadable', where: 'm.yaml:3:4' };
+    expect(first).toMatchObject({ state: 'delivered', response: { fault } });
+  });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '../../src/contracts/fault.ts';
 import {
+  encodeExactly,
   type Charset,
   decodeMessage,
   decodeText,
@@ -154,5 +155,29 @@ describe('encodeText', () => {
     expect(Buffer.from(encodeText('å€😀', named('ASCII'))).toString('latin1')).toBe('???');
     expect(Buffer.from(encodeText('å€😀', named('8859/1'))).toString('latin1')).toBe('å??');
     expect(Buffer.from(encodeText('å€', named('8859/15'))).toString('hex')).toBe('e5a4');
+  });
+});
+
+describe('encodeExactly', () => {
+  it.each([
+    ['ASCII', 'Åsa'],
+    ['8859/1', 'Dvořák'],
+    ['8859/1', '€'],
+    ['WINDOWS-1252', 'ř'],
+    ['8859/2', 'ã'],
+    ['UNICODE UTF-8', '\ud800'],
+  ])('%s lacks a character of %j', (name, text) => {
+    expect(encodeExactly(text, findCharset(name)!)).toBeNull();
+  });
+
+  it.each([
+    ['8859/1', 'Åsa'],
+    ['WINDOWS-1252', '€'],
+    ['8859/2', 'Dvořák'],
+    ['UNICODE UTF-8', 'Dvořák 𝒜'],
+    ['GB 18030-2000', '中文'],
+  ])('%s has all of %j', (name, text) => {
+    const charset = findCharset(name)!;
+    expect(decodeText(encodeExactly(text, charset)!, charset)).toBe(text);
   });
 });

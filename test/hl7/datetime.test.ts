@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  writeDateTime,
   type DateTime,
   findOffset,
   formatDate,
@@ -143,5 +144,17 @@ describe('toInstant', () => {
 
   it('does not take the first century for the twentieth', () => {
     expect(new Date(toInstant(read('00500101'), 0)).toISOString()).toBe('0050-01-01T00:00:00.000Z');
+  });
+});
+
+describe('writeDateTime', () => {
+  it.each([
+    ['2022-03-01T07:15:00Z', '20220301081500+0100'],
+    ['2022-07-01T07:15:00.250Z', '20220701091500.250+0200'],
+    ['2022-10-30T00:30:00Z', '20221030023000+0200'],
+    ['2022-10-30T01:30:00Z', '20221030023000+0100'],
+  ])('writes %s in Sweden as %s', (iso, text) => {
+    expect(writeDateTime(Date.parse(iso), 'Europe/Stockholm')).toBe(text);
+    expect(parseDateTime(text)).not.toBeNull();
   });
 });

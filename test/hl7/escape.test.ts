@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeText, findCharset } from '../../src/hl7/charset.ts';
 import { type Delimiters, STANDARD_DELIMITERS } from '../../src/hl7/delimiters.ts';
-import { escapeText, unescapeText } from '../../src/hl7/escape.ts';
+import { escapeText, transcodeText, unescapeText } from '../../src/hl7/escape.ts';
 import { arbitraryDelimiters } from './kit.ts';
 
 const UTF8 = findCharset('UTF-8')!;
@@ -110,5 +110,41 @@ describe('escapeText', () => {
     const delimiters = { ...STANDARD_DELIMITERS, component: '.' };
     expect(escapeText('a\nb', delimiters)).toBe('a\\X0A\\b');
     expect(meaning('a\\X0A\\b', delimiters)).toBe('a\nb');
+  });
+});
+
+describe('transcodeText', () => {
+  const OTHER: Delimiters = {
+    field: '#',
+    component: '$',
+    repetition: '%',
+    escape: '!',
+    subcomponent: '@',
+    truncation: null,
+  };
+
+  it.each([
+    ['plain', 'plain'],
+    ['a|b^c', 'a|b^c'],
+    ['a\\F\\b\\S\\c\\T\\d\\R\\e\\E\\f', 'a|b^c&d~e\\f'],
+    ['1 # 2 $ 3!', '1 !F! 2 !S! 3!E!'],
+    ['Sk\\XE5\\ne', 'Skåne'],
+    ['\\H\\bold\\N\\ a\\.br\\b\\.in+4\\', '!H!bold!N! a!.br!b!.in+4!'],
+    ['\\Zabc\\ \\C2842\\', '!Zabc! !C2842!'],
+    ['C:\\temp\\x', 'C:\\temp\\x'],
+    ['5 \\ 3', '5 \\ 3'],
+  ])('brings %j over as %j', (raw, written) => {
+    expect(transcodeText(raw, STANDARD_DELIMITERS, OTHER, latin1)).toBe(written);
+  });
+
+  it('keeps what any text means, whatever the delimiters of both messages', () => {
+    fc.assert(
+      fc.property(fc.string(), arbitraryDelimiters, arbitraryDelimiters, (text, from, to) => {
+        fc.pre(from.escape !== null && to.escape !== null);
+        const raw = escapeText(text, from);
+        expect(meaning(transcodeText(raw, from, to, utf8), to)).toBe(meaning(raw, from));
+      }),
+      { numRuns: 500 },
+    );
   });
 });

@@ -181,3 +181,39 @@ describe('what a case expects of faults, reasons and warnings', () => {
     ]);
   });
 });
+
+describe('a case with an answer', () => {
+  const deliver = '[{ to: t/op, body: { set: { a: 1 } }, then: [{ to: t/other, message: back }] }]';
+  const back = {
+    path: 'back.yaml',
+    text: 'message: back\ntype: ORU^R01^ORU_R01\nsegments: [{ segment: OBX, fields: { OBX-5: { from: $response.id, required: true } } }]\n',
+  };
+  const run = (answer: string, expected: string) => {
+    const text = `${mappingText({ party: '{ value: nord }', deliver })}tests:\n  - name: n\n${MESSAGE}    answer: ${answer}\n    expect: ${expected}\n`;
+    const compiled = compile([{ path: 'm.yaml', text }, back]);
+    mapperOf(compiled);
+    return (compiled.channels.get('lab')?.mappings ?? []).flatMap((one) => runCases(one));
+  };
+
+  it('expects what follows it, an HL7 message by its fields', () => {
+    expect(
+      run('{ id: A1 }', "{ deliver: [{ to: t/other, body: { MSH-9: ORU^R01^ORU_R01, 'OBX[1]-5': A1 } }] }"),
+    ).toEqual([]);
+    const [problem] = run('{ id: A1 }', "{ deliver: [{ to: t/other, body: { 'OBX[1]-5': A2 } }] }");
+    expect(problem?.message).toBe('Case "n": body.OBX[1]-5 expected "A2", got "A1"');
+    expect(problem?.rule).toMatch(/^back\.yaml:3:/);
+  });
+
+  it('meets the faults that its engine would', () => {
+    expect(run('{ id: null }', '{ faults: [answer-unreadable] }')).toEqual([]);
+  });
+
+  it('is a problem where nothing follows', () => {
+    const text = `${mappingText({ party: '{ value: nord }' })}tests:\n  - name: n\n${MESSAGE}    answer: {}\n    expect: {}\n`;
+    const compiled = compile([{ path: 'm.yaml', text }]);
+    const problems = (compiled.channels.get('lab')?.mappings ?? []).flatMap((one) => runCases(one));
+    expect(problems.map(formatProblem)).toEqual([
+      'm.yaml:11:14 Case "n": no delivery of it is answered by anything that follows',
+    ]);
+  });
+});

@@ -46,6 +46,9 @@ describe('the schema of mapping files', () => {
     'resource: r\nset: { gender: { first: [{ from: PID-8, table: sex, onMiss: nothing }, unknown] } }',
     'datatype: D\nrule: { from: ., as: Attachment }',
     "table: t\nrows: { '*': { 1: true, a: 2 } }",
+    'message: m\ntype: ORU^R01^ORU_R01\nheader: { MSH-6: null }\nsegments: [{ copy: PID }, { segment: OBX, fields: { OBX-5.1: x } }]',
+    'mapping: m\ndeliver: [{ to: lis/message, message: back }]',
+    'mapping: m\ndeliver: [{ to: lis/message, message: { type: ORU^R01, segments: [{ copy: PID, fields: { PID-3: null } }] } }]',
   ])('takes %s', (text) => {
     expect(takes(text)).toBe(true);
   });
@@ -70,6 +73,12 @@ describe('the schema of mapping files', () => {
     'mapping: m\nskip: [{ when: valued(PID-3), reason: Not Final }]',
     'mapping: m\ndeliver: [{ to: fhir, body: { include: r } }]',
     'mapping: m\ndeliver: [{ to: fhir/transaction }]',
+    'mapping: m\ndeliver: [{ to: lis/message, message: back, body: { value: x } }]',
+    'message: m\nsegments: [{ copy: PID }]',
+    'message: m\ntype: ORU\nsegments: [{ copy: PID }]',
+    'message: m\ntype: ORU^R01\nsegments: [{ copy: PID, segment: PID, fields: { PID-3: x } }]',
+    'message: m\ntype: ORU^R01\nsegments: [{ segment: PID }]',
+    'message: m\ntype: ORU^R01\nsegments: [{ segment: PID, fields: { three: x } }]',
     'mapping: m\ndeliver: [{ to: fhir/transaction, bundle: [{ entry: e, include: r }] }]',
     'mapping: m\ntests: [{ name: n, message: x, expect: { faults: [no-such-fault] } }]',
   ])('refuses %s', (text) => {

@@ -361,6 +361,18 @@ describe('in tables and beside them', () => {
     ]);
   });
 
+  it('looks into HL7 messages, and warns of those nobody uses', () => {
+    const message =
+      'message: back\ntype: ORU^R01\nsegments:\n  - copy: PIX\n  - segment: OBX\n    fields: { OBX-5: { from: OBX-77 } }\n';
+    const deliver = 'deliver: [{ to: t/op, message: back }]\n';
+    const used = lint({ b: message, ...wholeMapping('', deliver) }).filter((line) => / b\.yaml:/.test(line));
+    expect(used).toEqual([
+      'error b.yaml:4:11 HL7 has no segment PIX (did you mean "PID"?)',
+      'error b.yaml:6:30 OBX has no field 77 (OBX has fields 1 to 33)',
+    ]);
+    expect(lint({ b: message })).toEqual(['warning b.yaml:1:1 Nothing uses the message "back"']);
+  });
+
   it('never throws for what cannot be compiled', () => {
     for (const text of [
       'mapping: m',

@@ -347,6 +347,44 @@ describe('an answer', () => {
     ]);
   });
 
+  it('makes a message back to the LIS where a target of that name is configured, with the time of the answer', () => {
+    const operations = { covidbevis: ['test-certificate', 'recovery-certificate'], lis: ['message'] };
+    const withLis = mapperOf(compile(PROJECT_FILES, CHANNEL, { operations }));
+    const follow = (at: number) =>
+      withLis.mapResponse(
+        first,
+        {
+          resultKey: statementOf(first).resultKey,
+          target: 'covidbevis',
+          operation: 'test-certificate',
+          party: 'nord',
+          at,
+          response: { status: 200, contentType: 'application/json', body: Buffer.from(ISSUED), fault: null },
+        },
+        CONTEXT,
+      );
+    const ISSUED = JSON.stringify({
+      testProof: {
+        metadata: { uvci: 'U', issuanceDate: '2022-03-01', validThrough: '2022-03-04T07:15:00Z' },
+        qrCode: { image: 'iVBORw==' },
+      },
+      proofTypes: [{ mimetype: 'application/pdf', content: 'JVBERg==' }],
+    });
+    const [draft, ...more] = follow(Date.UTC(2022, 2, 1, 10, 0, 0, 999));
+    expect(more).toEqual([]);
+    expect(draft).toMatchObject({ target: 'lis', operation: 'message', party: 'nord' });
+    const fields = Buffer.from(draft?.body ?? [])
+      .toString()
+      .split('|');
+    expect(fields[6]).toBe('20220301110000+0100');
+    expect(fields[9]).toMatch(/^[0-9A-Z]{20}$/);
+    const again = Buffer.from(follow(Date.UTC(2022, 2, 2))[0]?.body ?? [])
+      .toString()
+      .split('|');
+    expect(again[6]).not.toBe(fields[6]);
+    expect(again[9]).toBe(fields[9]);
+  });
+
   it('of another result makes nothing', () => {
     expect(answer(CERTIFICATE, 'another')).toEqual([]);
     expect(answer(CERTIFICATE, statementOf(first).resultKey, 'recovery-certificate')).toEqual([]);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Mapped } from '../../src/contracts/mapper.ts';
 import { runCases } from '../../src/mapping/case.ts';
+import { namedOperations } from '../../src/mapping/named-operations.ts';
 import { type ChannelWish, CONTEXT, compile, faultsOf, mapperOf, message, PROJECT_FILES, problemsOf } from './kit.ts';
 
 const CHANNEL: ChannelWish = { mappings: ['se-covid-certificates'] };
@@ -392,7 +393,7 @@ describe('the channel', () => {
 
 describe('the cases in the file', () => {
   it('hold', () => {
-    const compiled = compile(PROJECT_FILES, CHANNEL);
+    const compiled = compile(PROJECT_FILES, CHANNEL, { operations: namedOperations(PROJECT_FILES) });
     const mappings = compiled.channels.get('lab')?.mappings ?? [];
     expect(mappings).toHaveLength(1);
     expect(mappings[0]?.tests.length).toBeGreaterThan(2);
