@@ -125,7 +125,7 @@ describe('the pages', () => {
   };
   gather(configurationJsonSchema(partyConfig, BUILT_IN_PLUGINS));
   /** Of an operation, of a mapping, of a certificate. */
-  const others = ['inDoubt', 'notBefore', 'serialNumber'];
+  const others = ['inDoubt', 'notBefore', 'returnAs', 'serialNumber'];
 
   it.each(['sources.md', 'targets.md', 'operation.md', 'alarms.md', 'retention.md', 'failures.md'])(
     '%s names only keys that there are',

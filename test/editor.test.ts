@@ -64,8 +64,10 @@ describe('in an editor (yaml-language-server)', () => {
     );
   });
 
-  it('an empty file is completed with the four kinds, and a mapping with its keys', async () => {
-    expect(await labelsAt('^')).toEqual(expect.arrayContaining(['mapping', 'resource', 'datatype', 'table']));
+  it('an empty file is completed with the five kinds, and a mapping with its keys', async () => {
+    expect(await labelsAt('^')).toEqual(
+      expect.arrayContaining(['mapping', 'resource', 'datatype', 'message', 'table']),
+    );
     const labels = await labelsAt('mapping: lab\n^');
     expect(labels).toEqual(expect.arrayContaining(['extends', 'match', 'deliver', 'resources', 'tables', 'tests']));
   });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { faultText, type FaultRecord } from '../src/contracts/fault.ts';
+import { bodyText } from '../src/mapping/body-text.ts';
 import { runCases } from '../src/mapping/case.ts';
 import { lintMappings } from '../src/mapping/lint.ts';
 import { formatProblem } from '../src/mapping/problem.ts';
@@ -13,6 +14,7 @@ const OPERATIONS = {
   fhir: ['transaction'],
   covidbevis: ['test-certificate', 'recovery-certificate'],
   certificates: ['write'],
+  lis: ['message'],
 };
 
 interface Block {
@@ -91,7 +93,7 @@ function runExample({ blocks }: Example): (about: string) => unknown {
   const message = blocks.find(({ language }) => language === 'hl7') as Block;
   const mapped = compiled.mapper?.map(wholeMessage(message), { channel: 'lab', sender: null });
   if (mapped === undefined) throw new Error('no mapper');
-  const bodies = mapped.drafts.map(({ body }) => readJson(Buffer.from(body).toString()));
+  const bodies = mapped.drafts.map(({ body }) => readJson(bodyText(body)));
   const told = (records: readonly FaultRecord[]) =>
     records.map(({ code, at, detail }) => [code, at, detail].filter((part) => part !== null).join(' '));
   return (about) => {
