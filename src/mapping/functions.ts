@@ -1,5 +1,5 @@
-import { minutesBetween } from './functions/minutes-between.ts';
 import { readSwedishIdentity } from './functions/swedish-identity.ts';
+import { daysBetween, minutesBetween, yearsBetween } from './functions/time-distance.ts';
 import type { Found, Run } from './scope.ts';
 import type { Table } from './table.ts';
 
@@ -20,6 +20,8 @@ export type MappingFunction = (call: FunctionCall) => unknown;
 
 /** What a mapping may call; YAML can call nothing else. */
 export const FUNCTIONS: Readonly<Record<string, MappingFunction>> = {
+  'days-between': daysBetween,
   'minutes-between': minutesBetween,
   'swedish-identity': readSwedishIdentity,
+  'years-between': yearsBetween,
 };

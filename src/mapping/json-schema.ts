@@ -223,7 +223,9 @@ const testCase = object(
   {
     name: text('What the case shows.'),
     message: text('The message; its lines are its segments.'),
-    answer: inPart('What the receiver of its first delivery answers; then what follows is expected, and not what is sent.'),
+    answer: inPart(
+      'What the receiver of its first delivery answers; then what follows is expected, and not what is sent.',
+    ),
     expect: object(
       {
         deliver: listOf(

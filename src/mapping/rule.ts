@@ -59,7 +59,8 @@ function compileKeys(node: YamlNode, around: Surroundings): Evaluate {
   const when = keys.get('when');
   const condition = when === undefined ? null : compileWhen(when, around.variables);
   const isRequired = keys.get('required')?.flag() ?? false;
-  const locateMissing = (scope: Scope) => make.source?.locateMissing(scope) ?? null;
+  const { locateMissing: locateInner } = make.evaluate;
+  const locateMissing = (scope: Scope) => make.source?.locateMissing(scope) ?? locateInner?.(scope) ?? null;
   const mayBePassedOver = !isRequired && (condition === null || condition.neverFails);
   const needs = mayBePassedOver ? make.needs : null;
   if (condition === null && !isRequired) return Object.assign(make.evaluate, { locateMissing, needs });
@@ -191,5 +192,7 @@ function compileFirst(node: YamlNode, around: Surroundings): Evaluate {
     }
     return null;
   };
-  return Object.assign(evaluate, { needs: needOfAny(rules.map(({ needs = null }) => needs)) });
+  // The first is where it usually stands.
+  const locateMissing = (scope: Scope) => rules[0]?.locateMissing?.(scope) ?? null;
+  return Object.assign(evaluate, { locateMissing, needs: needOfAny(rules.map(({ needs = null }) => needs)) });
 }

@@ -235,7 +235,7 @@ describe('the person', () => {
   const NAME = { pid5: 'Ek^Åsa^Maria Eva', pid7: '19970806' };
 
   it('with a number is the number and nothing else', () => {
-    expect(patient({ ...NAME, pid3: '197010632391^^^SKV' })).toEqual({
+    expect(patient({ ...NAME, pid7: '19701003', pid3: '197010632391^^^SKV' })).toEqual({
       resourceType: 'Patient',
       id: '1',
       identifier: [{ system: 'http://electronichealth.se/identifier/samordningsnummer', value: '197010632391' }],
@@ -264,6 +264,66 @@ describe('the person', () => {
     });
   });
 
+  it('has particles, double names and several given names as they are written', () => {
+    const nameOf = (pid5: string) => patient({ pid3: '', pid5, pid7: '19970806' }) as { name?: unknown };
+    expect(nameOf('von Essen^Carl-Johan^Axel Gustaf')).toMatchObject({
+      name: [{ family: 'von Essen', given: ['Carl-Johan', 'Axel', 'Gustaf'] }],
+    });
+    expect(nameOf('af Klercker&af&Klercker^Eva')).toMatchObject({ name: [{ family: 'af Klercker', given: ['Eva'] }] });
+    expect(nameOf('&van der&Berg^Jan')).toMatchObject({ name: [{ family: 'van der Berg', given: ['Jan'] }] });
+  });
+
+  it('may be born on a day nobody knows, where the channel says so', () => {
+    const own = mapperOf(
+      compile(PROJECT_FILES, { ...CHANNEL, with: 'birthDate: { from: PID-7, as: date, required: true }' }),
+    );
+    const born = (pid7: string) => {
+      const [draft] = own.map(message(segmentsOf({ pid3: '', pid5: 'Ek^Åsa', pid7 })), CONTEXT).drafts;
+      return (contained(JSON.parse(Buffer.from(draft?.body ?? []).toString()), 'Patient') as { birthDate?: string })
+        .birthDate;
+    };
+    expect([born('1997'), born('199708'), born('19970806')]).toEqual(['1997', '1997-08', '1997-08-06']);
+  });
+
+  it('is held where PID-7 says another birth date than the number, by more than days that ran out', () => {
+    expect(faultsOf(map({ pid7: '19970730' }))).toEqual([]);
+    expect(faultsOf(map({ pid7: '19970906' }))).toEqual([]);
+    expect(faultsOf(map({ pid7: '19970907' }))).toEqual(['rule-holds PID-7 birth-date-disagrees']);
+    expect(faultsOf(map({ pid7: '19790806' }))).toEqual(['rule-holds PID-7 birth-date-disagrees']);
+    expect(faultsOf(map({ pid3: '197010632391^^^SKV', pid7: '19701003' }))).toEqual([]);
+    expect(faultsOf(map({ pid7: '1997' }))).toEqual([]);
+    const strict = mapperOf(compile(PROJECT_FILES, { ...CHANNEL, with: 'birthDateTolerance: 0' }));
+    expect(faultsOf(strict.map(message(segmentsOf({ pid7: '19970807' })), CONTEXT))).toHaveLength(1);
+  });
+
+  it('with protected personal data is held, skipped or sent, as the channel says', () => {
+    const protectedPerson = message([...segmentsOf().slice(0, 2), `PD1|${'|'.repeat(10)}|Y`, ...segmentsOf().slice(2)]);
+    expect(faultsOf(mapper.map(protectedPerson, CONTEXT))).toEqual(['rule-holds PD1-12 protected-identity']);
+    const by = (rule: string) => {
+      const own = mapperOf(compile(PROJECT_FILES, { ...CHANNEL, with: `onProtectedIdentity: ${rule}` }));
+      const { drafts, skipped } = own.map(protectedPerson, CONTEXT);
+      return [drafts.length, ...skipped.map(({ reason }) => reason)];
+    };
+    expect(by('skip')).toEqual([0, 'protected-identity']);
+    expect(by('send')).toEqual([1]);
+  });
+
+  it('goes with an address where the channel says so', () => {
+    const segments = segmentsOf().map((one) =>
+      one.startsWith('PID') ? `${one}||||Storgatan 1^lgh 2^Umeå^^90325^SE` : one,
+    );
+    const own = mapperOf(compile(PROJECT_FILES, { ...CHANNEL, with: "sendAddress: 'yes'" }));
+    const patientOf = (by: typeof mapper) =>
+      contained(
+        JSON.parse(Buffer.from(by.map(message(segments), CONTEXT).drafts[0]?.body ?? []).toString()),
+        'Patient',
+      );
+    expect(patientOf(mapper)).not.toHaveProperty('address');
+    expect(patientOf(own)).toMatchObject({
+      address: [{ line: ['Storgatan 1', 'lgh 2'], city: 'Umeå', postalCode: '90325', country: 'SE' }],
+    });
+  });
+
   it.each([
     ['no family name', { pid5: '^Åsa', pid7: '19970806' }, ['field-required PID-5.1.1']],
     ['no given name', { pid5: 'Ek', pid7: '19970806' }, ['field-required PID-5.2']],
@@ -272,6 +332,96 @@ describe('the person', () => {
     ['nothing', {}, ['field-required PID-5.1.1', 'field-required PID-5.2', 'field-required PID-7']],
   ])('with %s is refused, every place named', (_, parts, faults) => {
     expect(faultsOf(map({ pid3: '', ...parts }))).toEqual(faults);
+  });
+});
+
+describe('a child', () => {
+  // 15 years old on the day of the sample; 16 on the day after.
+  const CHILD = { pid3: '200603022385^^^SKV', value: POSITIVE, sampled: '202203010815' };
+  const NK1 = 'NK1|1|Ek^Åsa|MTH^Mother^HL70063';
+  const WITH_NUMBER = `${NK1}${'|'.repeat(30)}199708062386^^^SKV`;
+  const child = (parts: Parts = {}, nk1 = WITH_NUMBER, rules = '') => {
+    const own = rules === '' ? mapper : mapperOf(compile(PROJECT_FILES, { ...CHANNEL, with: rules }));
+    const [msh = '', pid = '', ...rest] = segmentsOf({ ...CHILD, ...parts });
+    return own.map(message([msh, pid, nk1, ...rest].filter((one) => one !== '')), CONTEXT);
+  };
+  const patientOf = (mapped: Mapped) =>
+    contained(JSON.parse(Buffer.from(mapped.drafts[0]?.body ?? []).toString()), 'Patient');
+  const reasonsOf = ({ skipped }: Mapped) => skipped.map(({ reason }) => reason);
+
+  it('gets a recovery certificate through a guardian who has a number', () => {
+    expect(patientOf(child())).toMatchObject({
+      identifier: [{ value: '200603022385' }],
+      contact: [
+        {
+          extension: [
+            {
+              url: 'http://hl7.org/fhir/StructureDefinition/patient-relatedPerson',
+              valueReference: {
+                identifier: { system: 'http://electronichealth.se/identifier/personnummer', value: '199708062386' },
+              },
+            },
+          ],
+          relationship: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-RoleCode', code: 'GUARD' }] }],
+          name: { family: 'Ek', given: ['Åsa'] },
+        },
+      ],
+    });
+  });
+
+  it('gets none without one', () => {
+    expect(reasonsOf(child({}, ''))).toEqual(['guardian-missing']);
+    expect(reasonsOf(child({}, NK1))).toEqual(['guardian-missing']);
+    expect(reasonsOf(child({}, WITH_NUMBER.replace('MTH', 'NCH')))).toEqual(['guardian-missing']);
+    // From the sixteenth birthday on, and for a test certificate, nobody asks.
+    expect(reasonsOf(child({ sampled: '202203020015' }, ''))).toEqual([]);
+    expect(reasonsOf(child({ value: NEGATIVE }, ''))).toEqual([]);
+    const unnumbered = { pid3: '', pid5: 'Ek^Bo', pid7: '20100101' };
+    expect(reasonsOf(child(unnumbered, ''))).toEqual(['guardian-missing']);
+  });
+
+  it('is said as the channel says', () => {
+    const rules =
+      'guardianExtension: http://x.example/guardian\nguardianSystem: http://x.example\nguardianCode: VH\nguardianUntilAge: 18';
+    expect(patientOf(child({ sampled: '202203020015' }, WITH_NUMBER, rules))).toMatchObject({
+      contact: [
+        {
+          extension: [{ url: 'http://x.example/guardian' }],
+          relationship: [{ coding: [{ system: 'http://x.example', code: 'VH' }] }],
+        },
+      ],
+    });
+    expect(patientOf(child({ sampled: '202203020015' }))).not.toHaveProperty('contact');
+  });
+
+  it('with a guardian whose number is wrong is refused, as with its own', () => {
+    expect(faultsOf(child({}, WITH_NUMBER.replace('2386', '2387')))).toEqual(['check-digit NK1-33.1 personnummer']);
+  });
+});
+
+describe('where the message shows it', () => {
+  it.each([
+    ['selfSampled', 'self-sampled'],
+    ['doneAbroad', 'done-abroad'],
+    ['doneElsewhere', 'done-by-another-provider'],
+  ])('%s gives no certificate: %s', (setting, reason) => {
+    const rule = `${setting}: { from: ZCB-5, table: se-yes, default: 'no' }`;
+    const own = mapperOf(compile(PROJECT_FILES, { ...CHANNEL, with: rule }));
+    const reasonsOf = (zcb: string) =>
+      own.map(message([...segmentsOf(), `ZCB|1||||${zcb}`]), CONTEXT).skipped.map((one) => one.reason);
+    expect([reasonsOf('Ja'), reasonsOf('nej'), reasonsOf('')]).toEqual([[reason], [], []]);
+  });
+});
+
+describe('a request that comes later', () => {
+  it('makes of the same result a newer version, which is delivered', () => {
+    const [before, after] = [map({ requested: '' }), map()];
+    expect(before.skipped).toEqual([{ reason: 'not-requested', at: 'OBX[1]' }]);
+    expect(after.drafts).toHaveLength(1);
+    const [old, known] = [before.statements[0], after.statements[0]];
+    expect(known?.resultKey).toBe(old?.resultKey);
+    expect(known?.digest).not.toBe(old?.digest);
+    expect((known?.rank ?? '') >= (old?.rank ?? '~')).toBe(true);
   });
 });
 

@@ -9,6 +9,8 @@ export interface SwedishIdentity {
   readonly kind: 'personnummer' | 'samordningsnummer' | 'reserve' | 'none';
   /** 12 digits for the first two kinds, else null. */
   readonly number: string | null;
+  /** The day that a national number says, `YYYY-MM-DD`. Where a day's numbers ran out it is a neighbouring one. Else null. */
+  readonly birthDate: string | null;
   /** Names the person for lanes and result keys: the best identifier there is with its kind or authority; null = none. */
   readonly key: string | null;
 }
@@ -39,12 +41,13 @@ export function readSwedishIdentity(call: FunctionCall): SwedishIdentity {
   const other = national.find(({ value }) => value !== first?.value);
   if (other !== undefined) throw new Fault('identities-disagree', { at: other.at, where: call.where });
   if (first !== undefined) {
-    return { kind: first.kind as 'personnummer', number: first.value, key: `${first.kind}:${first.value}` };
+    const { kind, value } = first;
+    return { kind: kind as 'personnummer', number: value, birthDate: birthDateOf(value), key: `${kind}:${value}` };
   }
   const reserve = identifiers.find(({ kind }) => kind === 'reserve');
   const best = reserve ?? identifiers[0];
   const key = best === undefined ? null : `${best.kind}:${best.authority}:${best.value}`;
-  return { kind: reserve === undefined ? 'none' : 'reserve', number: null, key };
+  return { kind: reserve === undefined ? 'none' : 'reserve', number: null, birthDate: null, key };
 }
 
 /** Arc of the OIDs that Sweden hands out; national authorities and the regions have theirs below it. */
@@ -116,6 +119,11 @@ function nationalKind(value: string): 'personnummer' | 'samordningsnummer' | nul
   const isReal = date.getUTCMonth() === Number(parts[2]) - 1 && date.getUTCDate() === (isCoordination ? day - 60 : day);
   if (!isReal) return null;
   return isCoordination ? 'samordningsnummer' : 'personnummer';
+}
+
+function birthDateOf(number: string): string {
+  const day = Number(number.slice(6, 8));
+  return `${number.slice(0, 4)}-${number.slice(4, 6)}-${String(day > 60 ? day - 60 : day).padStart(2, '0')}`;
 }
 
 /** Luhn's check, weights 2 and 1 from the left of ten digits. */

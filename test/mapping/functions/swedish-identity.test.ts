@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CONTEXT, compile, faultsOf, HEADER, mapperOf, mappingFile, message, PROJECT_FILES } from '../kit.ts';
 
-const TABLES = PROJECT_FILES.filter(({ text }) => text.includes('table: se-identifier-authorities\n'));
+const TABLES = PROJECT_FILES.filter(({ text }) => /^table: se-identifier-authorities$/m.test(text));
 
 const mapper = mapperOf(
   compile([
