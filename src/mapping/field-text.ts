@@ -24,6 +24,8 @@ export interface FieldPlace extends SegmentPlace {
   readonly type: string | null;
 }
 
+const CONTROL = /[\x00-\x1f]/;
+
 /** Lexical form of types that are one value, where what rules made is easily of another. */
 const FORMS: Readonly<Record<string, (text: string) => boolean>> = {
   DTM: (text) => parseDateTime(text) !== null,
@@ -70,7 +72,9 @@ function writeCell(
   wrong: (detail: string) => Fault,
 ): string {
   const isSameLevel = (cell.component === null) === (place.component === null) && cell.subcomponent === null;
-  if (isAsItCame && isSameLevel && place.subcomponent === null) return cell.raw;
+  // A text that was broken into lines holds line feeds: as they are they would end the segment.
+  const isClean = !CONTROL.test(cell.raw);
+  if (isAsItCame && isSameLevel && isClean && place.subcomponent === null) return cell.raw;
   const from = run.message.delimiters;
   const parts = cutParts(cell, from).map((part) =>
     part.map((leaf) => transcodeText(leaf, from, delimiters, run.decodeBytes)),

@@ -77,12 +77,12 @@ function compileContent(
     const putText = (field: number, text: string) => msh.put({ field, component: null, subcomponent: null }, text);
     const isTold = (field: number) => header.some(({ place }) => place.field === field);
     for (const [field, of] of TURNED_ROUND) if (!isTold(field)) putText(field, copyField(original, of, wire, scope));
-    putText(7, timeOf(run, original));
+    putText(7, run.answeredAt === null ? copyField(original, 7, wire, scope) : timeOf(run.answeredAt, run.zone));
     if (version === null) putText(12, copyField(original, 12, wire, scope));
     else putText(12, version);
     const versionParts = type.slice(0, ageOfVersion(msh.field(12)) < 231 ? 2 : 3);
     putText(9, versionParts.join(wire.delimiters.component));
-    putText(18, charset === null ? (original.firstRepetition(18) ?? '') : charset.name);
+    putText(18, charset === null ? copyField(original, 18, wire, scope) : charset.name);
     fillSegment(msh, header, 'MSH', scope, wire);
     for (const evn of out.made.filter(({ name }) => name === 'EVN')) fillEvent(evn, type[1] ?? '', msh.field(7));
     return Found.made(new OutgoingMessage(msh, out.made, wire.delimiters, wire.charset));
@@ -106,11 +106,9 @@ function copyField(original: Segment, number: number, wire: Wire, { run }: Scope
   return writeFound([Found.inCell(cell)], place, wire, run, '');
 }
 
-/** MSH-7: when the answer came that it is made of; else when the message that it is made of was sent. */
-function timeOf(run: Run, original: Segment): string {
-  if (run.answeredAt === null) return original.firstRepetition(7) ?? '';
-  // Old systems take no fractions.
-  return writeDateTime(Math.floor(run.answeredAt / 1000) * 1000, run.zone);
+/** MSH-7 of what follows an answer: when that came. Old systems take no fractions. */
+function timeOf(answeredAt: number, zone: string): string {
+  return writeDateTime(Math.floor(answeredAt / 1000) * 1000, zone);
 }
 
 /** EVN says again which event, and when. */

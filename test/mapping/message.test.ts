@@ -1,4 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { STANDARD_DELIMITERS } from '../../src/hl7/delimiters.ts';
+import { escapeText } from '../../src/hl7/escape.ts';
+import { parseMessage } from '../../src/hl7/message.ts';
 import type { Draft } from '../../src/contracts/mapper.ts';
 import { bodyText } from '../../src/mapping/body-text.ts';
 import { CONTEXT, compile, faultsOf, HEADER, mapperOf, mappingFile, message, problemsOf } from './kit.ts';
@@ -197,6 +201,39 @@ describe('a field', () => {
     ]);
     const made = mapperOf(deliver(keys.replace('Dvořák', 'Åsa'))).map(message([HEADER, ...RESULT]), CONTEXT);
     expect(lines(made.drafts[0] as Draft, 'latin1')[2]).toBe('OBX|1||||Åsa');
+  });
+});
+
+describe('whatever a message holds', () => {
+  const mapper = mapperOf(
+    deliver(
+      'segments: [{ copy: PID }, { segment: OBX, fields: { OBX-2: TX, OBX-3: { from: OBX-3 }, OBX-5: { from: OBX-3, as: string } } }]',
+    ),
+  );
+
+  it('what is made of it has the segments that were made, and says what was said', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string({ unit: 'binary' }), (name, value) => {
+        const bytes = message([
+          HEADER,
+          `PID|1||1||${name}`,
+          'OBR|1||F1|K',
+          `OBX|1|TX|${escapeText(value, STANDARD_DELIMITERS)}||y||||||F`,
+        ]);
+        const [draft] = mapper.map(bytes, CONTEXT).drafts;
+        if (draft === undefined) return;
+        const read = parseMessage(Buffer.from(draft.body).toString());
+        expect(read.segments.map((segment) => segment.name).filter((one) => one !== 'OBX')).toEqual(['MSH', 'PID']);
+        expect(read.continuations).toBe(0);
+        expect(Buffer.from(draft.body).toString()).not.toMatch(/[\x00-\x0c\x0e-\x1f]/);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('lines of a broken text become breaks, and never segments', () => {
+    const [, pid] = make('segments: [{ copy: PID }]', ['PID|1||1||Ek\nand more', ...PLAIN]);
+    expect(pid).toBe('PID|1||1||Ek\\.br\\and more');
   });
 });
 
