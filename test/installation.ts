@@ -87,7 +87,8 @@ function configuration(url: string): string {
   ${name}:
     source: { kind: mllp, port: 0 }
     mappings: [se-covid-certificates]
-    parties: [${party}]`;
+    parties: [${party}]
+    with: { testHours: 876000 }`;
   return `journal: journal.db
 secret: { file: secret, create: true }
 mappings: [${join(ROOT, 'mappings')}]

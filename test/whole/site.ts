@@ -145,6 +145,8 @@ function writeConfiguration(url: string, options: SiteOptions): string {
     `    source: ${source}`,
     '    mappings: [se-covid-certificates]',
     `    parties: [${parties}]`,
+    // The samples are of any year.
+    '    with: { testHours: 876000, recoveryToDay: 36500 }',
   ];
   return [
     'journal: journal.db',
