@@ -8,6 +8,7 @@ import { brokenOutcome, heldInstead, mappedToOutcome, skippedOutcome } from '../
 import { chooseReply } from '../engine/reply.ts';
 import { parseExactJson } from '../fhir/exact-json.ts';
 import { type Header, readHeader } from '../hl7/header.ts';
+import { bodyText } from '../mapping/body-text.ts';
 import type { Explanation } from '../mapping/mapper.ts';
 import type { MadeBody } from '../mapping/mapping.ts';
 import type { Bench, BenchChannel } from './workbench.ts';
@@ -89,8 +90,7 @@ function decide(bytes: Uint8Array, header: Header | null, channel: BenchChannel,
 
 /** In the order they were made. What was made and has no draft is held back by a fault of its result. */
 function listDeliveries(outcome: Outcome, explanation: Explanation | null): JudgedDelivery[] {
-  const decoder = new TextDecoder();
-  const drafts = outcome.drafts.map((draft) => ({ ...draft, text: decoder.decode(draft.body) }));
+  const drafts = outcome.drafts.map((draft) => ({ ...draft, text: bodyText(draft.body) }));
   return (explanation?.results ?? []).flatMap(({ at, mapping, made }) =>
     made.map((one): JudgedDelivery => {
       const index = drafts.findIndex(

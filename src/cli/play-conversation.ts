@@ -10,6 +10,7 @@ import { createIntake } from '../engine/intake.ts';
 import { ENGINE_SETTINGS } from '../engine/settings.ts';
 import { parseExactJson } from '../fhir/exact-json.ts';
 import { openSqliteJournal } from '../journal/sqlite.ts';
+import { bodyText } from '../mapping/body-text.ts';
 import { type JudgedDelivery, judge, judgeOn } from './judge.ts';
 import { type FileMessage, readMessageFile } from './message-file.ts';
 import type { Bench, BenchChannel } from './workbench.ts';
@@ -127,7 +128,7 @@ async function readSent(journal: Journal) {
   for (let id = 1; (await journal.readMessage(id)) !== null; id += 1) {
     for (const delivery of await journal.readDeliveries(id)) {
       const { target, operation, party, state } = delivery;
-      const text = Buffer.from(delivery.body).toString('utf8');
+      const text = bodyText(delivery.body);
       const notBefore = delivery.notBefore === null ? null : new Date(delivery.notBefore).toISOString();
       const body = parseExactJson(text);
       all.push({ id: delivery.id, message: id, target, operation, party, notBefore, state, body, text });

@@ -27,6 +27,8 @@ export function diffValues(before: unknown, after: unknown): Change[] {
 
 /** The value at a path of `diffValues` or of a trail; undefined where there is none. */
 export function valueAt(root: unknown, path: string): unknown {
+  // Fields of an HL7 message are named by their locations, which are no paths.
+  if (!isLeaf(root) && Object.hasOwn(root as object, path)) return (root as Record<string, unknown>)[path];
   let value: unknown = root;
   for (const step of path.match(/[^.[\]]+/g) ?? []) {
     if (isLeaf(value) || !Object.hasOwn(value as object, step)) return undefined;

@@ -5,8 +5,8 @@ import { writeDateTime } from '../hl7/datetime.ts';
 import { type Delimiters, STANDARD_DELIMITERS } from '../hl7/delimiters.ts';
 import { DraftSegment } from '../hl7/draft-segment.ts';
 import type { Segment } from '../hl7/message.ts';
-import type { FieldPlace, Wire } from './field-text.ts';
-import { writeFound } from './field-text.ts';
+import { locate } from '../hl7/path.ts';
+import { type FieldPlace, type Wire, writeFound } from './field-text.ts';
 import { OutgoingMessage } from './outgoing-message.ts';
 import {
   compileFields,
@@ -102,6 +102,7 @@ function copyField(original: Segment, number: number, wire: Wire, { run }: Scope
   const raw = original.firstRepetition(number) ?? '';
   if (raw === '') return '';
   const cell = { raw, segment: original, field: number, repetition: 1, component: null, subcomponent: null };
+  run.trail?.read(locate(cell));
   const place: FieldPlace = { field: number, component: null, subcomponent: null, name: `MSH-${number}`, type: null };
   return writeFound([Found.inCell(cell)], place, wire, run, '');
 }

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -44,6 +44,40 @@ describe('sluss map', () => {
     const { code, err } = await mapConfigured(fileOf('two-results'), '--channel', 'lab-ost');
     expect(code).toBe(1);
     expect(err).toContain('there is no channel lab-ost; there is lab-nord, lab-syd, folder-nord');
+  });
+
+  it('shows and explains an HL7 message by its fields, and finds what differs in it', async () => {
+    const mapping = (text: string) => `mapping: forward
+match: { type: ORU^R01 }
+zone: UTC
+each: OBSERVATION
+lane: PID-3.1
+result: { key: [OBR-3.1, OBX-3.1], rank: MSH-7, digest: [] }
+deliver:
+  - to: lis/message
+    message:
+      type: ORU^R01^ORU_R01
+      segments:
+        - segment: OBX
+          fields: { OBX-3: { from: OBX-3 }, OBX-5: '${text}' }
+`;
+    for (const [name, text] of [
+      ['one', 'a|b'],
+      ['other', 'c'],
+    ] as const) {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, 'forward.yaml'), mapping(text));
+    }
+    const args = [fileOf('two-results'), '--mappings', join(folder, 'one'), '--mapping', 'forward'];
+    const { code, out } = await map(...args);
+    expect(code).toBe(0);
+    expect(out).toContain('2 deliveries; answer AA');
+    expect(out).toContain('"OBX[1]-5": "a\\\\F\\\\b"');
+    const explained = (await map(...args, '--explain')).out;
+    expect(explained).toMatch(/OBX\[1\]-3 "94500-6.*"\n {6}OBX\[1\]-3 94500-6.*\n {6}.*forward\.yaml:13:/);
+    const { out: diff } = await map(...args, '--diff', join(folder, 'other'));
+    expect(diff).toContain('OBX[1]-5');
+    expect(diff).not.toContain('OBX[1]-3');
   });
 
   it('says what is wrong, where in the message and in which line, and ends with 1', async () => {
