@@ -36,8 +36,13 @@ async function send(...messages: Buffer[]): Promise<void> {
   for (const message of messages) await peer.exchange(message);
 }
 
-const message = (controlId: string, person: number, results: string[], more: object = {}) =>
-  testMessage({ controlId, person, results, ...more });
+/** Of yesterday: what was sampled long ago is not certified any more. */
+function message(controlId: string, person: number, results: string[], more: object = {}): Buffer {
+  const yesterday = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10).replaceAll('-', '');
+  const text = testMessage({ controlId, person, results, ...more }).toString('latin1');
+  return Buffer.from(text.replaceAll('20221114', yesterday), 'latin1');
+}
+
 const refuse = (times: number) =>
   site.standIn.faults.add({ fault: { kind: 'status', status: 422, message: 'no' }, times });
 
