@@ -6,6 +6,7 @@ import { addCancel } from './cancel.ts';
 import { addCheck } from './check.ts';
 import { addCodes } from './codes.ts';
 import { addDemo } from './demo.ts';
+import { addDevices } from './devices.ts';
 import { addDiff } from './diff.ts';
 import { addEvidence } from './evidence.ts';
 import { addInit } from './init.ts';
@@ -53,6 +54,7 @@ export async function runProgram(argv: readonly string[], terminal: Terminal = c
     addDiff,
     addEvidence,
     addCodes,
+    addDevices,
     addInit,
     addParty,
     addSend,

@@ -1,3 +1,4 @@
+import { listedAt } from './functions/listed-at.ts';
 import { readSwedishIdentity } from './functions/swedish-identity.ts';
 import { daysBetween, minutesBetween, yearsBetween } from './functions/time-distance.ts';
 import type { Found, Run } from './scope.ts';
@@ -21,6 +22,7 @@ export type MappingFunction = (call: FunctionCall) => unknown;
 /** What a mapping may call; YAML can call nothing else. */
 export const FUNCTIONS: Readonly<Record<string, MappingFunction>> = {
   'days-between': daysBetween,
+  'listed-at': listedAt,
   'minutes-between': minutesBetween,
   'swedish-identity': readSwedishIdentity,
   'years-between': yearsBetween,

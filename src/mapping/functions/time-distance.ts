@@ -31,7 +31,13 @@ function between({ found, run }: FunctionCall, unit: 'days' | 'years'): number |
   return to.year - from.year - (isBefore ? 1 : 0);
 }
 
-function readDay(text: string, zone: string): Temporal.PlainDate | null {
+/** A day so many days later. */
+export function addDays(day: Temporal.PlainDate, days: number): Temporal.PlainDate {
+  return day.add({ days });
+}
+
+/** A date, or the local day of a time with offset; null = neither. */
+export function readDay(text: string, zone: string): Temporal.PlainDate | null {
   const instant = readInstant(text);
   if (instant !== null) return instant.toZonedDateTimeISO(zone).toPlainDate();
   try {
