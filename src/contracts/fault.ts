@@ -68,6 +68,12 @@ export const FAULTS = {
     'AE',
     'The result was changed after it had been delivered; what was issued has to be judged by a person.',
   ),
+  'later-delivered': row(
+    'mapping',
+    '207',
+    'AE',
+    'A later result was taken for the first one, and was or may have been delivered; what was issued has to be judged by a person.',
+  ),
 
   'target-unreachable': row('world', '207', 'AR', 'The receiver could not be reached.'),
   'target-timeout': row('world', '207', 'AR', 'The receiver did not answer in time.'),

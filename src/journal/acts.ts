@@ -70,5 +70,5 @@ export function makeActs(db: Database, lanes: Lanes, results: Results, transitio
 /** It was held because of what had been issued, and a person looked at that. */
 function isJudgement({ fault }: ActedOn): boolean {
   const code = fault === null ? null : (JSON.parse(fault) as { readonly code: string }).code;
-  return code === 'already-delivered' || code === 'in-doubt';
+  return code === 'already-delivered' || code === 'later-delivered' || code === 'in-doubt';
 }

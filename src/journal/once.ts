@@ -47,19 +47,17 @@ export function makeOnce(db: Database, lanes: Lanes, transitions: Transitions) {
         lanes.promote(one, at);
       } else {
         counting.push(one);
-        const later = issued.find((other) => other.once_at >= one.once_at && covers(one, other));
-        if (later !== undefined) holdFor(one, later, at);
+        if (issued.some((other) => covers(one, other))) holdBack(one, at);
         else if (one.ended === 'not-first' && isLastOf(one, rivals) && hasBody.get(one.id) === 1) revive(one, at);
       }
     }
   };
 
   /** A later one was taken for the first, and was issued or may have been. */
-  const holdFor = (one: Rival, issued: Rival, at: number) => {
+  const holdBack = (one: Rival, at: number) => {
     if (one.state !== 'waiting') return;
-    const why = issued.state === 'delivered' ? 'already-delivered' : 'in-doubt';
-    setFault.run(JSON.stringify(plainFault(why)), one.id);
-    transitions.delivery(one, 'waiting', 'held', { at, event: 'held', why });
+    setFault.run(JSON.stringify(plainFault('later-delivered')), one.id);
+    transitions.delivery(one, 'waiting', 'held', { at, event: 'held', why: 'later-delivered' });
     lanes.promote(one, at);
   };
 

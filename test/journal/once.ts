@@ -69,17 +69,17 @@ export function describeOnce(makePlace: () => Promise<Place>): void {
       await give('b', 60, { notBefore: null });
       await deliverOne(journal, 6);
       await give('a', 10);
-      expect(await statesOf(journal, 2)).toEqual(['held already-delivered']);
+      expect(await statesOf(journal, 2)).toEqual(['held later-delivered']);
     });
 
     it('O6: an earlier one than is in flight, or may have arrived, is held', async () => {
       await give('b', 60, { notBefore: null });
       const inFlight = await claimOne(journal, 6);
       await give('a', 10);
-      expect(await statesOf(journal, 2)).toEqual(['held in-doubt']);
+      expect(await statesOf(journal, 2)).toEqual(['held later-delivered']);
       await journal.record(ended(inFlight, 7, retryAt(5000, 'target-timeout')));
       await give('c', 5);
-      expect(await statesOf(journal, 3)).toEqual(['held in-doubt']);
+      expect(await statesOf(journal, 3)).toEqual(['held later-delivered']);
     });
 
     it('O7: the later one counts again when the first is withdrawn, and goes in its own time', async () => {
@@ -141,7 +141,7 @@ export function describeOnce(makePlace: () => Promise<Place>): void {
       await give('a', 10, { notBefore: null });
       expect(await journal.release(2, PERSON)).toEqual({ result: 'released' });
       await give('c', 20);
-      expect(await statesOf(journal, 2)).toEqual(['waiting already-delivered']);
+      expect(await statesOf(journal, 2)).toEqual(['waiting later-delivered']);
       expect(await claimKeys(journal, 91)).toEqual(['a']);
     });
   });

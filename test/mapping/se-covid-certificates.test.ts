@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Mapped } from '../../src/contracts/mapper.ts';
 import { runCases } from '../../src/mapping/case.ts';
@@ -394,6 +396,12 @@ describe('a child', () => {
     expect(patientOf(child({ sampled: '202203020015' }))).not.toHaveProperty('contact');
   });
 
+  it('with a guardian without a name is held: FHIR asks for one', () => {
+    expect(faultsOf(child({}, WITH_NUMBER.replace('Ek^Åsa', '')))).toEqual([
+      expect.stringContaining('mapping-incomplete'),
+    ]);
+  });
+
   it('with a guardian whose number is wrong is refused, as with its own', () => {
     expect(faultsOf(child({}, WITH_NUMBER.replace('2386', '2387')))).toEqual(['check-digit NK1-33.1 personnummer']);
   });
@@ -538,6 +546,16 @@ describe('the channel', () => {
   it('may bear the party’s name', () => {
     expect(map({ msh4: 'nord' }).drafts).toHaveLength(1);
     expect(map({ msh4: 'Nord^2321000016^L' }).drafts).toHaveLength(1);
+  });
+});
+
+describe('docs/covidbevis.md', () => {
+  it('names every setting, and no other', () => {
+    const page = readFileSync(resolve(import.meta.dirname, '../../docs/covidbevis.md'), 'utf8');
+    const named = new Set([...page.matchAll(/`([a-z]+(?:[A-Z][A-Za-z]*)+)\b/g)].map(([, name = '']) => name));
+    const settings = compile(PROJECT_FILES, CHANNEL).channels.get('lab')?.mappings[0]?.settings ?? [];
+    expect([...named].filter((name) => !settings.includes(name))).toEqual([]);
+    expect(settings.filter((name) => !page.includes(`\`${name}`))).toEqual([]);
   });
 });
 
