@@ -195,11 +195,9 @@ describe('a certificate on its way back to the LIS', { timeout: 120_000 }, () =>
 
   it('is a document, or nothing, where the channel says so', async () => {
     await make();
-    site.configure((text) =>
-      text
-        .replace('  lab-nord:\n', '  lab-nord:\n    with: { returnAs: { value: mdm } }\n')
-        .replace('  lab-both:\n', '  lab-both:\n    with: { returnAs: { value: none } }\n'),
-    );
+    const form = (text: string, channel: string, word: string) =>
+      text.replace(new RegExp(`(  ${channel}:\\n(?:    .*\\n)*?    with: \\{)`), `$1 returnAs: { value: ${word} },`);
+    site.configure((text) => form(form(text, 'lab-nord', 'mdm'), 'lab-both', 'none'));
     const engine = await site.start();
     await send(resultOf('D1', 11));
     const [frame = ''] = await lis.received(1);
