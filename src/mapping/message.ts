@@ -8,13 +8,8 @@ import type { Segment } from '../hl7/message.ts';
 import { locate } from '../hl7/path.ts';
 import { type FieldPlace, type Wire, writeFound } from './field-text.ts';
 import { OutgoingMessage } from './outgoing-message.ts';
-import {
-  compileFields,
-  compileSegment,
-  type FieldRule,
-  fillSegment,
-  type OutgoingSegments,
-} from './message-segment.ts';
+import { compileFields, type FieldRule } from './message-field.ts';
+import { compileSegment, fillSegment, type OutgoingSegments } from './message-segment.ts';
 import { keepProblem, suggest } from './problem.ts';
 import { Found, type Run, type Scope } from './scope.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
@@ -22,7 +17,7 @@ import type { YamlNode } from './yaml-node.ts';
 
 /** Keys of a message, written out or in a file of its own. */
 const CONTENT = ['type', 'version', 'charset', 'header', 'segments', 'because'] as const;
-export const MESSAGE_FILE_KEYS = ['message', 'summary', ...CONTENT] as const;
+const MESSAGE_FILE_KEYS = ['message', 'summary', ...CONTENT] as const;
 
 /** Fields of MSH that are not a rule's to fill, and what fills them. */
 const NOT_OF_HEADER: Readonly<Record<number, string>> = {
