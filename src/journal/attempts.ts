@@ -12,7 +12,7 @@ import type { Transitions } from './transitions.ts';
 export interface StoredAnswer {
   readonly status: number;
   readonly contentType: string | null;
-  readonly encoding: 'plain' | 'deflate';
+  readonly encoding: 'plain' | 'zstd';
   readonly body: Uint8Array;
   readonly fault: FaultRecord | null;
 }

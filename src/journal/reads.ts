@@ -1,4 +1,4 @@
-import { inflateSync } from 'node:zlib';
+import { inflateSync, zstdDecompressSync } from 'node:zlib';
 import type { Database } from 'better-sqlite3';
 import type { StoredAlarm } from '../contracts/alarm.ts';
 import type {
@@ -15,6 +15,13 @@ import { makeFinds } from './finds.ts';
 import type { Calls } from './group-commit.ts';
 import { makePauseReads } from './pauses.ts';
 
+/** `deflate` is what journals hold that were written before zstd, which costs a tenth of it. */
+const UNPACK = {
+  plain: (body: Uint8Array) => body,
+  deflate: (body: Uint8Array) => inflateSync(body),
+  zstd: (body: Uint8Array) => zstdDecompressSync(body),
+} as const;
+
 interface MessageRow extends Omit<StoredMessage, 'skipped' | 'faults' | 'warnings' | 'isPruned'> {
   readonly isPruned: 0 | 1;
   readonly skipped: string;
@@ -27,7 +34,7 @@ interface DeliveryRow extends Omit<StoredDelivery, 'inFlight' | 'fault' | 'respo
   readonly fault: string | null;
   readonly status: number | null;
   readonly contentType: string | null;
-  readonly encoding: 'plain' | 'deflate';
+  readonly encoding: keyof typeof UNPACK;
   readonly answer: Uint8Array;
   readonly answerFault: string | null;
 }
@@ -168,7 +175,7 @@ function rowToDelivery(row: DeliveryRow): StoredDelivery {
         : {
             status,
             contentType,
-            body: encoding === 'deflate' ? inflateSync(answer) : answer,
+            body: UNPACK[encoding](answer),
             fault: answerFault === null ? null : JSON.parse(answerFault),
           },
   };

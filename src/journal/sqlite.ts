@@ -3,7 +3,7 @@
  * is a key; it must never know what HL7 or FHIR is, who sends, or why, and it has no clock: every time is handed in.
  */
 import { promisify } from 'node:util';
-import { deflate } from 'node:zlib';
+import { constants, zstdCompress } from 'node:zlib';
 import { Fault } from '../contracts/fault.ts';
 import type {
   AckPayment,
@@ -122,9 +122,13 @@ function makeJournal(
       take('settle', countBytes(outcome), messageId, at, outcome),
     claim: (slots, at) => track(() => writer.call<Claimed>('claim', slots, at)),
     record: (attempt) =>
-      track(async () => {
-        const response = attempt.response === null ? null : await packAnswer(attempt.response);
-        return await writer.call<Recorded>('record', { ...attempt, response });
+      track(() => {
+        const { response } = attempt;
+        const end = (stored: StoredAnswer | null) => writer.call<Recorded>('record', { ...attempt, response: stored });
+        if (response === null) return end(null);
+        // Handed over before this returns, so that the claim which its end makes room for comes behind it.
+        if (response.body.byteLength < COMPRESS_BYTES) return end({ ...response, encoding: 'plain' });
+        return packAnswer(response).then(end);
       }),
     payAck: write<[AckPayment], void>('payAck'),
     replay: (messageId, outcome, act) => take('replay', countBytes(outcome), messageId, outcome, act),
@@ -161,13 +165,12 @@ function makeJournal(
   };
 }
 
-const compress = promisify(deflate);
+const compress = promisify(zstdCompress);
+const FASTEST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 /** Compresses a large answer on the thread pool, where neither the event loop nor a commit waits for it. */
 async function packAnswer(response: NonNullable<AttemptEnd['response']>): Promise<StoredAnswer> {
-  if (response.body.byteLength >= COMPRESS_BYTES) {
-    const body = await compress(response.body, { level: 1 });
-    if (body.byteLength < response.body.byteLength) return { ...response, encoding: 'deflate', body };
-  }
+  const body = await compress(response.body, FASTEST);
+  if (body.byteLength < response.body.byteLength) return { ...response, encoding: 'zstd', body };
   return { ...response, encoding: 'plain' };
 }
