@@ -35,8 +35,24 @@ export interface AttemptReport {
   readonly fault: FaultRecord | null;
 }
 
+/** The attempt's place among those that may be under way. */
+export interface Seat {
+  /**
+   * The receiver is done with it, and the journal was just told: who takes the place now is claimed behind this end, and
+   * so in the same commit.
+   */
+  leave(report: AttemptReport): void;
+  /** The journal did not take the end. Until it does, the place is not free after all. */
+  comeBack(): void;
+}
+
 /** Makes one attempt and sees it through: every verdict becomes one state, one journal call and one log event. */
-export async function makeAttempt(place: TargetPlace, delivery: Delivery, parts: AttemptParts): Promise<AttemptReport> {
+export async function makeAttempt(
+  place: TargetPlace,
+  delivery: Delivery,
+  seat: Seat,
+  parts: AttemptParts,
+): Promise<AttemptReport> {
   const { clock, giveUp, log, tally } = parts;
   const { limits, name: target } = place;
   const operation: Operation | undefined = place.target.operations[delivery.operation];
@@ -62,11 +78,13 @@ export async function makeAttempt(place: TargetPlace, delivery: Delivery, parts:
     response,
     followUps,
   };
-  const recorded = await record(end, parts);
+  const fault = outcome.state === 'delivered' ? null : outcome.fault;
+  const recording = record(end, seat, parts);
+  seat.leave({ standing, fault });
+  const recorded = await recording;
   if (recorded !== null) parts.onRecorded(delivery.messageId);
 
   tally.attempt(target, delivery.party, outcome.state);
-  const fault = outcome.state === 'delivered' ? null : outcome.fault;
   if (fault !== null) tally.fault(fault.code);
   const fields: LogFields = {
     ...deliveryFields(delivery),
@@ -142,7 +160,7 @@ function stored(response: Response, fault: FaultRecord | null): AttemptEnd['resp
 }
 
 /** Hands the end to the journal until it takes it; null = the engine had to stop first, and recovery will judge. */
-async function record(end: AttemptEnd, parts: AttemptParts): Promise<Recorded | null> {
+async function record(end: AttemptEnd, seat: Seat, parts: AttemptParts): Promise<Recorded | null> {
   const { journal, clock, log, stopping } = parts;
   for (;;) {
     try {
@@ -150,6 +168,7 @@ async function record(end: AttemptEnd, parts: AttemptParts): Promise<Recorded | 
     } catch (error) {
       log.error('journal-write-failed', { deliveryId: end.deliveryId, attempt: end.attempt, error: errorName(error) });
       if (stopping.aborted) return null;
+      seat.comeBack();
       await new Promise<void>((resolve) => {
         const goOn = () => {
           callOff();

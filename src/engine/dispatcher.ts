@@ -2,7 +2,7 @@ import type { Clock } from '../contracts/clock.ts';
 import type { Journal } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Delivery } from '../contracts/target.ts';
-import { type AttemptParts, makeAttempt } from './attempt.ts';
+import { type AttemptParts, type AttemptReport, makeAttempt } from './attempt.ts';
 import type { Expiry } from './expiry.ts';
 import type { Gates } from './gates.ts';
 import { errorName } from './log-fields.ts';
@@ -110,13 +110,24 @@ export function createDispatcher(parts: {
 
   async function seeThrough(delivery: Delivery) {
     const place = targets.get(delivery.target);
+    let isSeated = true;
+    const leave = ({ standing, fault }: AttemptReport) => {
+      if (!isSeated) return;
+      isSeated = false;
+      gates.left(delivery, standing, fault, clock.now());
+      wake();
+    };
+    const comeBack = () => {
+      if (isSeated) return;
+      isSeated = true;
+      gates.entered(delivery, clock.now());
+    };
     try {
       // The journal only claims for slots that were asked for, so the target exists.
-      const { standing, fault } = await makeAttempt(place!, delivery, attempts);
-      gates.left(delivery, standing, fault, clock.now());
+      leave(await makeAttempt(place!, delivery, { leave, comeBack }, attempts));
     } catch (error) {
       log.error('attempt-broken', { deliveryId: delivery.id, target: delivery.target, error: errorName(error) });
-      gates.left(delivery, 'unknown', null, clock.now());
+      leave({ standing: 'unknown', fault: null });
     }
   }
 
