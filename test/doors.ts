@@ -122,7 +122,7 @@ export function findImports(text: string): string[] {
   const code = withoutComments(text);
   return [
     /\b(?:import|export)\s+[^;'"`]*?\bfrom\s*['"]([^'"]+)['"]/g,
-    /\bimport\s*['"]([^'"]+)['"]/g,
+    /(?<!['"`])\bimport\s*['"]([^'"]+)['"]/g,
     /\bimport\s*\(\s*['"`]([^'"`]+)['"`]/g,
     /\brequire\s*\(\s*['"`]([^'"`]+)['"`]/g,
     /\bnew URL\(\s*['"](\.{1,2}\/[^'"]+\.[jt]s)['"]/g,

@@ -126,7 +126,7 @@ export function negativeTest(sample: Sample): Uint8Array {
   return Buffer.from(
     [
       `MSH|^~\\&|ANALYS|LAB^${organisation}^L|SLUSS|COVIDBEVIS|20221114153000||ORU^R01^ORU_R01|${controlId}|P|2.5.1`,
-      `PID|1||${number}^^^&1.2.752.129.2.1.3.1&ISO^NNSWE||${name}||19970806|F`,
+      `PID|1||${number}^^^&1.2.752.129.2.1.3.1&ISO^NNSWE||${name}||${number.slice(0, 8)}|F`,
       `OBR|1||${filler}|${test}|||202211140830||||||||||||||||||F||||||TESTBEVIS`,
       `OBX|1|CWE|${test}||260415000^Not detected^SCT||||||F`,
       '',

@@ -37,7 +37,7 @@ const ofSyd = (controlId: string) => negativeTest({ controlId, organisation: '55
 const withChannel =
   (name: string, source: string, party = 'region-nord') =>
   (text: string) =>
-    `${text.trimEnd()}\n  ${name}:\n    source: ${source}\n    mappings: [se-covid-certificates]\n    parties: [${party}]\n`;
+    `${text.trimEnd()}\n  ${name}:\n    source: ${source}\n    mappings: [se-covid-certificates]\n    parties: [${party}]\n    with: { testHours: 876000 }\n`;
 const withoutSyd = (text: string) =>
   text.replace(/\n {2}klinik-syd:\n(?: {4}.*\n)+/, '\n').replace(/\n {2}lab-syd:\n(?: {4}.*\n)+/, '\n');
 

@@ -75,7 +75,7 @@ describe('a result’s key', () => {
   it('differs by patient, party, filler number, code and sub-id, and by the installation', () => {
     const keys = [
       first,
-      change(['199708062386', '191212121212']),
+      change(['199708062386', '191212121212'], ['||19970806', '||19121212']),
       change(['2321000016', '5599999991']),
       change(['|F1|', '|F2|']),
       change(['94500-6', '94309-2']),
@@ -177,7 +177,7 @@ describe('a lane', () => {
 
   it('is the patient’s', () => {
     expect(lane(change(['|F1|', '|F2|']))).toBe(lane(first));
-    expect(lane(change(['199708062386', '191212121212']))).not.toBe(lane(first));
+    expect(lane(change(['199708062386', '191212121212'], ['||19970806', '||19121212']))).not.toBe(lane(first));
     expect(lane(first)).toMatch(/^[0-9a-f]{32}$/);
   });
 });

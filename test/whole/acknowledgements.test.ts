@@ -114,9 +114,9 @@ describe('an engine that is killed between the accept and the application acknow
   it('K1: returns it by the mllp target to the listener of the LIS', async () => {
     const lis = await listenAsLis();
     await using site = await makeSite();
-    answerSettled(site, '    return: lis\n');
+    answerSettled(site, '    return: acknowledged\n');
     site.configure((text) =>
-      text.replace('targets:\n', `targets:\n  lis: { kind: mllp, host: 127.0.0.1, port: ${lis.port} }\n`),
+      text.replace('targets:\n', `targets:\n  acknowledged: { kind: mllp, host: 127.0.0.1, port: ${lis.port} }\n`),
     );
     site.standIn.faults.add({ fault: { kind: 'status', status: 503 } });
     const first = await site.start();

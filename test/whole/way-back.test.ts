@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { inflateSync } from 'node:zlib';
+import { zstdDecompressSync } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { writeDateTime } from '../../src/hl7/datetime.ts';
@@ -71,7 +71,9 @@ function readAnswers(): Answer[] {
         "select encoding, body from responses where content_type like '%json%'",
       )
       .all();
-    return rows.map(({ encoding, body }) => JSON.parse((encoding === 'plain' ? body : inflateSync(body)).toString()));
+    return rows.map(({ encoding, body }) =>
+      JSON.parse((encoding === 'plain' ? body : zstdDecompressSync(body)).toString()),
+    );
   } finally {
     db.close();
   }
