@@ -13,7 +13,11 @@ const evidence = (...more: string[]) => runCommand(['evidence', '-c', home.confi
 async function issueTwo(): Promise<void> {
   const sluss = await home.start();
   const numbered = negativeTest({ controlId: 'E2', name: '=Planted^Maja', organisation: '5599999991' });
-  const named = Buffer.from(Buffer.from(numbered).toString().replace(/^PID\|1\|\|[^|]*/m, 'PID|1||'));
+  const named = Buffer.from(
+    Buffer.from(numbered)
+      .toString()
+      .replace(/^PID\|1\|\|[^|]*/m, 'PID|1||'),
+  );
   await sendAll(portOf(sluss, 'lab-nord'), [negativeTest({ controlId: 'E1' })]);
   await sendAll(portOf(sluss, 'lab-syd'), [named]);
   await home.standIn.ledger.waitFor(2);
