@@ -48,8 +48,11 @@ describe('the conversations together', () => {
   test('hold no identifier of a delivery twice', () => {
     const identifiers = conversations.flatMap(({ folder }) =>
       (
-        JSON.parse(readFileSync(join(folder, 'sent.json'), 'utf8')) as { body: { identifier: [{ value: string }] } }[]
-      ).map(({ body }) => body.identifier[0].value),
+        JSON.parse(readFileSync(join(folder, 'sent.json'), 'utf8')) as {
+          // Null of what is not to be sent.
+          body: { identifier: [{ value: string }] } | null;
+        }[]
+      ).flatMap(({ body }) => body?.identifier[0].value ?? []),
     );
     expect(new Set(identifiers).size).toBe(identifiers.length);
     for (const identifier of identifiers) expect(identifier).toMatch(/^[0-9A-Z]{1,30}$/);
@@ -63,6 +66,7 @@ describe('the conversations together', () => {
     );
     expect(sent.length).toBeGreaterThan(30);
     for (const { name, operation, body } of sent) {
+      if (body === null) continue;
       const isTest = operation === 'test-certificate';
       const schema = isTest ? testCertificateRequest : recoveryCertificateRequest;
       expect(schema.safeParse(body).error?.issues ?? [], name).toEqual([]);

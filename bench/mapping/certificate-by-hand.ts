@@ -106,6 +106,7 @@ function mapResult(lines: Lines, pid: Line, obr: Line, obx: Line, spm: Line | nu
     notBefore: null,
     notAfter: null,
     once: null,
+    waived: null,
   });
   const raws = [
     [obx, 3],

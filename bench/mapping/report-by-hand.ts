@@ -46,6 +46,7 @@ export function mapReport(bytes: Uint8Array): Mapped {
         notBefore: null,
         notAfter: null,
         once: null,
+        waived: null,
       },
     ],
     skipped: [],

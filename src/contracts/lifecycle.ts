@@ -42,6 +42,7 @@ export const DELIVERY_TRANSITIONS: readonly Transition<DeliveryState>[] = [
   { event: 'held', from: null, to: 'held' },
   { event: 'stale', from: null, to: 'cancelled' },
   { event: 'expired', from: null, to: 'cancelled' },
+  { event: 'waived', from: null, to: 'cancelled' },
   { event: 'stale', from: 'held', to: 'cancelled' },
   { event: 'delivered', from: 'waiting', to: 'delivered' },
   { event: 'retry', from: 'waiting', to: 'waiting' },

@@ -75,6 +75,8 @@ export interface Draft {
   readonly notAfter: number | null;
   /** Null = it does not depend on other results. */
   readonly once: Once | null;
+  /** Why it is not to be sent, a word of the mapping file: it is there to count for `once`, its body JSON's null. Null = send it. */
+  readonly waived: string | null;
 }
 
 /** Of the drafts with one key, of whatever results, only the first counts, and keeps those within its time from counting. */

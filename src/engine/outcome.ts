@@ -51,7 +51,7 @@ export function mappedToOutcome(
   const { statements, skipped, warnings } = mapped;
   const rest = { mappingVersion, statements, drafts, skipped, faults, warnings };
   if (faults.length > 0) return { ...rest, state: 'held' };
-  if (drafts.length > 0) return { ...rest, state: 'mapped' };
+  if (drafts.some(({ waived }) => waived === null)) return { ...rest, state: 'mapped' };
   if (mapped.skipped.length > 0) return { ...rest, state: 'skipped' };
   if (mapped.statements.length > 0) return { ...rest, state: 'mapped' };
   const noResults: Skipped = { reason: 'no-results', at: null };

@@ -122,6 +122,7 @@ export function createOwedAcks(parts: {
       notBefore: null,
       notAfter: null,
       once: null,
+      waived: null,
     };
     const by = readyDraft(draft, parties, parts.findOperation);
     tally.answer(name, ack.code);

@@ -15,7 +15,7 @@ interface Rival extends KnownDelivery {
 export type Once = ReturnType<typeof makeOnce>;
 
 /**
- * Of the deliveries with one `once` key only the first counts, and those that lie in its time do not: rows O1 to O9 of
+ * Of the deliveries with one `once` key only the first counts, and those that lie in its time do not: rows O1 to O10 of
  * `docs/results.md`. Whoever changes what may count touches the key, and settles once everything else is done; to settle
  * again changes nothing. To be called inside a transaction.
  */

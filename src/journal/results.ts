@@ -104,11 +104,13 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
     const [event, state] =
       more.stale !== null
         ? (['stale', 'cancelled'] as const)
-        : fault !== null
-          ? (['held', 'held'] as const)
-          : isTooLate
-            ? (['expired', 'cancelled'] as const)
-            : (['queued', 'waiting'] as const);
+        : draft.waived !== null
+          ? (['waived', 'cancelled'] as const)
+          : fault !== null
+            ? (['held', 'held'] as const)
+            : isTooLate
+              ? (['expired', 'cancelled'] as const)
+              : (['queued', 'waiting'] as const);
     once.touch(draft.once?.key ?? null);
     const id = lanes.insert({
       messageId: message.id,
@@ -119,12 +121,12 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
       draft,
       at,
       state,
-      fault: fault === null ? null : JSON.stringify(fault),
+      fault: fault === null || draft.waived !== null ? null : JSON.stringify(fault),
       ended: state === 'cancelled' ? event : null,
       afterId: more.afterId,
     });
     const ref = { id, message_id: message.id, target: draft.target, party: draft.party };
-    transitions.delivery(ref, null, state, { at, event, why: more.stale ?? fault?.code ?? null });
+    transitions.delivery(ref, null, state, { at, event, why: more.stale ?? draft.waived ?? fault?.code ?? null });
     return { id, state };
   };
 
@@ -225,7 +227,8 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
         return others.length === 0;
       };
       const created = insertAll(drafts.filter(isNew), known.id, { hold, afterId });
-      const isBorne = created.length > 0 || (isSame && earlier.some(standsFor));
+      // One that was cancelled from the start says nothing to anybody.
+      const isBorne = created.some(({ state }) => state !== 'cancelled') || (isSame && earlier.some(standsFor));
       if (hold !== null && isOwn && !isBorne) holdMessage(message.id, hold, at);
       return created;
     },

@@ -285,7 +285,9 @@ const mapping = object(
     let: mapOf(ref('rule'), 'Names for what rules use more than once: $name.'),
     party: as('part', 'The care provider on whose behalf: its name in sluss.yaml, or its organisation number.'),
     ignore: reasons('What is no result of this mapping at all.'),
-    skip: reasons('Results that give no delivery; they are stated all the same. From top to bottom.'),
+    skip: reasons('Results that give no delivery; they are stated all the same. From top to bottom.', {
+      counts: flag('Of results of which only the first counts (once) it is one all the same.'),
+    }),
     refuse: reasons('What is the sender’s to mend: refuses the whole message.', place),
     hold: reasons('What a person has to look at: holds the result.', place),
     lane: as('parts', 'Deliveries with the same value are sent one after the other.'),

@@ -72,6 +72,8 @@ export interface MessageMapping {
 interface Reason {
   readonly holds: (scope: Scope) => boolean;
   readonly reason: string;
+  /** Left out, and yet one of those of which only the first counts. */
+  readonly counts: boolean;
 }
 
 /** A rule of `refuse:` or `hold:`. */
@@ -229,6 +231,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       notBefore: one.notBefore?.(scope) ?? null,
       notAfter: one.notAfter?.(scope) ?? null,
       once: one.once === null ? null : readOnce(one, one.once, scope),
+      waived: null,
     };
     const { target, operation, party } = draft;
     return {
@@ -252,19 +255,36 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     return { bytes, text: run.trail === null ? '' : bodyText(bytes), lasting };
   };
 
+  /** A result that is left out, as far as it counts among others. */
+  const waive = (one: Deliver, resultKey: string, reason: string, scope: Scope): Draft[] => {
+    if (one.once === null || scope.party === null || (one.holds !== null && !one.holds(scope))) return [];
+    const { target, operation, once } = one;
+    const unsent = { body: Buffer.from('null'), notBefore: null, notAfter: null, waived: reason };
+    try {
+      const laneKey = deriveKey(setup.secret, ['lane', ...readParts(lane, scope)]).slice(0, 32);
+      const party = scope.party.id;
+      return [{ resultKey, target, operation, party, laneKey, once: readOnce(one, once, scope), ...unsent }];
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      // What is left out is not refused for a time it lacks; it then has no place among the others.
+      return [];
+    }
+  };
+
   const evaluate = (scope: Scope, made: MadeDraft[]): Omit<ResultOutcome, 'at' | 'faults' | 'made'> => {
     const without = { statement: null, drafts: [], skipped: null };
     const ignored = ignore.find(({ holds }) => holds(scope));
     if (ignored !== undefined) return { ...without, skipped: { reason: ignored.reason, at: null } };
     // First, since a reason to skip may depend on the party.
     const resultKey = readResultKey(scope);
-    const reason = skip.find(({ holds }) => holds(scope))?.reason ?? null;
+    const { reason, counts } = skip.find(({ holds }) => holds(scope)) ?? { reason: null, counts: false };
     if (reason === null) for (const one of complaints) if (one.holds(scope)) scope.faults.add(one.make(scope));
     for (const one of reason !== null ? [] : deliver) {
       const draft = makeDraft(one, resultKey, one.operation, scope);
       if (draft !== null) made.push(draft);
     }
     const drafts = made.map(({ draft }) => draft);
+    if (reason !== null && counts) drafts.push(...deliver.flatMap((one) => waive(one, resultKey, reason, scope)));
     const why = reason ?? (drafts.length === 0 ? 'nothing-to-deliver' : null);
     const statement: Statement = {
       resultKey,
@@ -376,10 +396,11 @@ function compileMatch(node: YamlNode): MessageMapping['refuses'] {
 function compileReasons(node: YamlNode | null, around: Surroundings): Reason[] {
   return (node?.items() ?? []).flatMap((item) =>
     keepProblem(around.problems, () => {
-      const keys = item.keys(['when', 'reason', 'because']);
+      const keys = item.keys(['when', 'reason', 'counts', 'because']);
       return [
         {
           reason: readReason(item, keys),
+          counts: keys.get('counts')?.flag() ?? false,
           holds: compileWhen(keys.get('when') ?? item.fail('when: … is needed'), around.variables),
         },
       ];
@@ -408,7 +429,10 @@ function compileComplaints(
   );
 }
 
-function readReason(item: YamlNode, keys: ReadonlyMap<'reason' | 'when' | 'at' | 'because', YamlNode>): string {
+function readReason(
+  item: YamlNode,
+  keys: ReadonlyMap<'reason' | 'when' | 'at' | 'counts' | 'because', YamlNode>,
+): string {
   const node = keys.get('reason') ?? item.fail('A reason is needed, such as not-final');
   const reason = node.text();
   if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(reason)) node.fail('A reason is written like not-final');

@@ -40,6 +40,7 @@ export function draft(key: string, more: Partial<Draft> = {}): Draft {
     notBefore: null,
     notAfter: null,
     once: null,
+    waived: null,
     ...more,
   };
 }

@@ -12,7 +12,8 @@ const draft: Draft = {
   body: new Uint8Array([1]),
   notBefore: null,
   notAfter: null,
-    once: null,
+  once: null,
+  waived: null,
 };
 const statement = { resultKey: 'r1', rank: '1', digest: 'd' };
 const fault = (code: FaultCode): FaultRecord => ({ code, at: null, where: null, detail: null });

@@ -32,6 +32,7 @@ export function draft(resultKey: string, more: Partial<OutcomeDraft> = {}): Outc
     notBefore: null,
     notAfter: null,
     once: null,
+    waived: null,
     inDoubt: 'repeat',
     onCorrection: 'update',
     held: null,

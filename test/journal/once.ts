@@ -4,7 +4,7 @@ import { claimKeys, claimOne, deliverOne, ended, eventsOf, type Place, retryAt, 
 
 const PERSON = { by: 'anna', note: null, at: 90 };
 
-/** Rows O1 to O9 of docs/results.md, and R27. */
+/** Rows O1 to O10 of docs/results.md, and R27. */
 export function describeOnce(makePlace: () => Promise<Place>): void {
   let place: Place;
   let journal: Journal;
@@ -143,6 +143,30 @@ export function describeOnce(makePlace: () => Promise<Place>): void {
       await give('c', 20);
       expect(await statesOf(journal, 2)).toEqual(['waiting later-delivered']);
       expect(await claimKeys(journal, 91)).toEqual(['a']);
+    });
+  });
+
+  describe('O10: what is not to be sent', () => {
+    const unasked = { waived: 'not-requested', body: new Uint8Array(0), notBefore: null } as const;
+
+    it('counts all the same, until its result says otherwise or asks for it', async () => {
+      await give('a', 10, unasked);
+      expect(await eventsOf(journal, 1)).toEqual(['mapped', 'waived not-requested']);
+      await give('b', 60);
+      expect([await statesOf(journal, 1), await statesOf(journal, 2)]).toEqual([['cancelled'], ['cancelled']]);
+      const once = { key: 'person', at: 10, until: 110 };
+      await journal.admit(stating('a asked', 5, ['a', '1', 'asked'], [{ laneKey: 'a', notBefore: 1000, once }]));
+      expect([await statesOf(journal, 2), await statesOf(journal, 3)]).toEqual([['cancelled'], ['waiting']]);
+      await withdraw('a');
+      expect(await statesOf(journal, 2)).toEqual(['waiting']);
+    });
+
+    it('does not hide that what was issued is no longer asked for', async () => {
+      await give('a', 10, { notBefore: null });
+      await deliverOne(journal, 6);
+      const once = { key: 'person', at: 10, until: 110 };
+      await journal.admit(stating('a unasked', 7, ['a', '2', 'unasked'], [{ ...unasked, once, onCorrection: 'hold' }]));
+      expect(await journal.readMessage(2)).toMatchObject({ state: 'held', faults: [{ code: 'already-delivered' }] });
     });
   });
 

@@ -222,6 +222,16 @@ describe('of several positive NAATs of a person', () => {
     expect(map().drafts[0]?.once).toBeNull();
   });
 
+  it('one that nobody asked a certificate for is one all the same, and is not sent', () => {
+    const [draft] = map({ value: POSITIVE, requested: '' }).drafts;
+    expect(draft).toMatchObject({ waived: 'not-requested', once: onceOf({}), operation: 'recovery-certificate' });
+    expect(Buffer.from(draft?.body ?? []).toString()).toBe('null');
+    // Without its time it has no place among the others, and is left out as ever.
+    expect(map({ value: POSITIVE, requested: '', sampled: '20220301' })).toMatchObject({ drafts: [], faults: [] });
+    for (const parts of [{ requested: '' }, { value: POSITIVE, status: 'P' }, { value: POSITIVE, status: 'X' }])
+      expect(map(parts).drafts).toEqual([]);
+  });
+
   it('those of the same person, whatever sample, are told from others’', () => {
     const key = onceOf({})?.key;
     expect(onceOf({ sampled: '202203200815', test: 'NPU59097^^NPU' })?.key).toBe(key);
@@ -452,7 +462,7 @@ describe('left out', () => {
   ])('as %s: %j; it is stated all the same', (reason, parts) => {
     const mapped = map(parts);
     expect(mapped.skipped).toEqual([{ reason, at: 'OBX[1]' }]);
-    expect(mapped.drafts).toEqual([]);
+    expect(mapped.drafts.filter(({ waived }) => waived === null)).toEqual([]);
     expect(mapped.faults).toEqual([]);
     expect(mapped.statements).toHaveLength(1);
     // The same result as its first, preliminary statement.
