@@ -198,6 +198,6 @@ channels:
   laboratory:
     source: { kind: mllp, port: 0 }
     mappings: [${mapping === 'off' ? 'off' : 'se-covid-certificates'}]
-    parties: [${NORD.id}]
+    parties: [${NORD.id}]${mapping === 'off' ? '' : '\n    with: { testHours: 876000, recoveryToDay: 36500 }'}
 `;
 }

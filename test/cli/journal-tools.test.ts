@@ -34,7 +34,7 @@ targets:
   covidbevis: { kind: covidbevis, url: 'https://localhost:1' }
   fhir: { kind: folder, path: out }
 channels:
-  lab: { source: { kind: mllp, port: 0 }, mappings: [se-covid-certificates], parties: [region-nord] }
+  lab: { source: { kind: mllp, port: 0 }, mappings: [se-covid-certificates], parties: [region-nord], with: { testHours: 876000, recoveryToDay: 36500 } }
 `;
 
 const journalFile = () => join(folder, 'journal.sqlite');
