@@ -1,6 +1,6 @@
 import type { Bench, LoadFigure, Measured } from './figure.ts';
-import type { StandInOrder } from './whole/stand-in.ts';
 import { measureWholePath } from './whole/measure.ts';
+import type { StandInOrder } from './whole/stand-in.ts';
 
 /** Everything on this machine: sender, engine and stand-in. */
 const figure = (answer: StandInOrder['answer'], what: string, count: number, goal: number | null): LoadFigure => ({

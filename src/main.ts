@@ -1,12 +1,12 @@
 import { dirname, resolve } from 'node:path';
 import { assemble, type Surroundings } from './assembly.ts';
 import { ConfigError, type Configuration, problemText } from './config/configuration.ts';
-import { createControlSocket } from './control-socket.ts';
 import type { AlarmReceiver } from './contracts/alarm.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { Journal } from './contracts/journal.ts';
 import type { Log } from './contracts/log.ts';
 import type { Status } from './contracts/status.ts';
+import { createControlSocket } from './control-socket.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
 import { type Reloads, startReloads } from './reload.ts';

@@ -1,21 +1,21 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { assemble } from '../src/assembly.ts';
 import { ConfigError } from '../src/config/configuration.ts';
 import type { FaultRecord } from '../src/contracts/fault.ts';
 import type { Admitted, HistoryEvent, Journal } from '../src/contracts/journal.ts';
 import type { Mapper } from '../src/contracts/mapper.ts';
 import type { Ack, AckCode } from '../src/contracts/source.ts';
-import { ENDLESS_DISK } from '../src/engine/disk-reserve.ts';
-import { ENDLESS_JUNK } from '../src/engine/junk-quota.ts';
 import { createTally } from '../src/engine/counters.ts';
+import { ENDLESS_DISK } from '../src/engine/disk-reserve.ts';
 import { createIntake } from '../src/engine/intake.ts';
+import { ENDLESS_JUNK } from '../src/engine/junk-quota.ts';
 import type { FindOperation } from '../src/engine/outcome.ts';
 import { type Channel, ENGINE_SETTINGS } from '../src/engine/settings.ts';
 import { createSettlements } from '../src/engine/settlements.ts';
 import { BatchSplitter } from '../src/hl7/batch.ts';
 import { openSqliteJournal } from '../src/journal/sqlite.ts';
-import { assemble } from '../src/assembly.ts';
 import type { Conversation, ConversationInput } from '../src/simulators/conversation.ts';
 import { createManualClock, createRecordedLog } from './engine/kit.ts';
 

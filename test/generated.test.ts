@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest';
-import { parse, stringify } from 'yaml';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
+import { describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
 import { loadConfiguration } from '../src/config/load.ts';
 import { findCharset } from '../src/hl7/charset.ts';
 import { BUILT_IN_PLUGINS } from '../src/plugins.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { faultText, type FaultRecord } from '../src/contracts/fault.ts';
+import { type FaultRecord, faultText } from '../src/contracts/fault.ts';
 import { bodyText } from '../src/mapping/body-text.ts';
 import { runCases } from '../src/mapping/case.ts';
 import { lintMappings } from '../src/mapping/lint.ts';

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { type Assembly, assemble, certificatePath, readInstallation } from '../assembly.ts';
 import { ConfigError, type ConfigProblem } from '../config/configuration.ts';
 import { faultText } from '../contracts/fault.ts';
-import { type Assembly, assemble, certificatePath, readInstallation } from '../assembly.ts';
 import { checkMappingFolders, type FailedCase, type MappingFinding } from '../mappings.ts';
 import { findRestartOnly } from '../restart-only.ts';
 import { type ExitCode, nearPath, paint, showProblem, type Terminal } from './terminal.ts';

@@ -1,5 +1,5 @@
 import { FAULTS, type FaultRecord } from '../contracts/fault.ts';
-import { type LocatedChange, diffJudged, showChange } from './diff-judged.ts';
+import { diffJudged, type LocatedChange, showChange } from './diff-judged.ts';
 import { explainDelivery, listUnused } from './explanation.ts';
 import { judge } from './judge.ts';
 import { type JudgedMessage, nameOf, showJudged, showSummary } from './show-judged.ts';

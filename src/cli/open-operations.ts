@@ -1,10 +1,10 @@
 import { dirname, resolve } from 'node:path';
 import { assemble, readInstallation } from '../assembly.ts';
 import { ConfigError } from '../config/configuration.ts';
-import { controlPath } from '../control-socket.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Mapper } from '../contracts/mapper.ts';
 import type { Operations } from '../contracts/operations.ts';
+import { controlPath } from '../control-socket.ts';
 import { createOperations } from '../engine/operations.ts';
 import { createPauses } from '../engine/pauses.ts';
 import { openSqliteJournal } from '../journal/sqlite.ts';

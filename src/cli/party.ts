@@ -1,8 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Command } from 'commander';
+import { type Assembly, assemble } from '../assembly.ts';
 import { faultText } from '../contracts/fault.ts';
 import type { PartyStatus } from '../contracts/party.ts';
-import { type Assembly, assemble } from '../assembly.ts';
 import { organisationNumbersOf } from '../targets/organisation-number.ts';
 import { type ExitCode, paint, type Terminal } from './terminal.ts';
 

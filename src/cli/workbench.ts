@@ -1,11 +1,11 @@
 import { existsSync, statSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Installation, readInstallation } from '../assembly.ts';
 import { type ChannelConfiguration, ConfigError, type ConfigProblem } from '../config/configuration.ts';
 import type { Operation } from '../contracts/target.ts';
 import type { FindOperation } from '../engine/outcome.ts';
 import { type Channel, PART_LIMITS, type TargetPlace } from '../engine/settings.ts';
-import { type Installation, readInstallation } from '../assembly.ts';
 import { compileMappings } from '../mapping/compile.ts';
 import { readMappingFiles } from '../mapping/load.ts';
 import type { ExplainingMapper } from '../mapping/mapper.ts';

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { byteSize } from '../contracts/byte-size.ts';
 import { duration, durationOr, durationOrZero } from '../contracts/duration.ts';
 import type { AckCode } from '../contracts/source.ts';
-import { alarms, retention } from './upkeep.ts';
 import { rate } from './rate.ts';
+import { alarms, retention } from './upkeep.ts';
 
 /** Names stand in logs, metrics and URLs. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;

@@ -1,9 +1,9 @@
 import type { StoredAlarm } from './alarm.ts';
 import type { FaultRecord } from './fault.ts';
 import type { DeliveryState, MessageState } from './lifecycle.ts';
-import type { AckCode } from './source.ts';
 import type { Draft, Skipped, Statement } from './mapper.ts';
 import type { Act, FoundMessages, MessageQuery, PageRequest, Pause, PauseScope } from './operations.ts';
+import type { AckCode } from './source.ts';
 import type { Delivery, Operation } from './target.ts';
 
 /**

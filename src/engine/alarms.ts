@@ -1,6 +1,6 @@
 import {
-  type Alarm,
   ALARMS,
+  type Alarm,
   type AlarmBell,
   type AlarmFields,
   type AlarmName,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Fault, FAULTS, type FaultCode, type FaultRecord } from '../contracts/fault.ts';
+import { FAULTS, Fault, type FaultCode, type FaultRecord } from '../contracts/fault.ts';
 import type { MessageState } from '../contracts/lifecycle.ts';
 import type { AckCode } from '../contracts/source.ts';
 import { type AckMode, isPositive, isWanted } from './ack-mode.ts';

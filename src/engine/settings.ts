@@ -1,10 +1,10 @@
 import type { AckDialect, Source } from '../contracts/source.ts';
 import type { Target } from '../contracts/target.ts';
+import type { CharsetPolicy } from '../hl7/charset.ts';
+import type { PartLimits } from '../hl7/part-limits.ts';
 import { JUNK_SETTINGS, type JunkSettings } from './junk-quota.ts';
 import { RETENTION_SETTINGS, type RetentionSettings } from './retention.ts';
 import { ALARM_SETTINGS, type AlarmSettings } from './watch.ts';
-import type { CharsetPolicy } from '../hl7/charset.ts';
-import type { PartLimits } from '../hl7/part-limits.ts';
 
 /** A channel as the engine sees it. */
 export interface Channel {

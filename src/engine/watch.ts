@@ -3,7 +3,7 @@ import type { Clock } from '../contracts/clock.ts';
 import type { Overview } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Status } from '../contracts/status.ts';
-import type { AlarmTelling, Alarms, Holding } from './alarms.ts';
+import type { Alarms, AlarmTelling, Holding } from './alarms.ts';
 import type { Gates } from './gates.ts';
 import { errorName } from './log-fields.ts';
 import type { QuietSettings, Rhythm } from './rhythm.ts';

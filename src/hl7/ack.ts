@@ -1,5 +1,5 @@
-import { type AckCode, type AckDialect, STANDARD_DIALECT } from '../contracts/source.ts';
 import { FAULTS, type FaultCode, type FaultRecord, faultText } from '../contracts/fault.ts';
+import { type AckCode, type AckDialect, STANDARD_DIALECT } from '../contracts/source.ts';
 import { ASCII, type Charset, encodeText } from './charset.ts';
 import { type Delimiters, encodingCharacters, STANDARD_DELIMITERS } from './delimiters.ts';
 import { escapeText } from './escape.ts';

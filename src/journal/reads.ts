@@ -4,8 +4,8 @@ import type { StoredAlarm } from '../contracts/alarm.ts';
 import type {
   ArrivalHour,
   HistoryEvent,
-  OwedAck,
   Overview,
+  OwedAck,
   Standing,
   StoredDelivery,
   StoredMessage,

@@ -3,9 +3,9 @@ import type { FaultCode, FaultRecord } from '../contracts/fault.ts';
 import type { OutcomeDraft } from '../contracts/journal.ts';
 import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
 import type { Statement } from '../contracts/mapper.ts';
-import type { DeliveryRef, MessageRef, Transitions } from './transitions.ts';
 import type { Lane, Lanes } from './lanes.ts';
 import type { Once } from './once.ts';
+import type { DeliveryRef, MessageRef, Transitions } from './transitions.ts';
 
 /** What is known of a delivery when the question is what may follow it. */
 export interface KnownDelivery extends DeliveryRef, Lane {

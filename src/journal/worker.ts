@@ -12,8 +12,8 @@ import { type Calls, failure, makeGroupCommit, type Reply, type Request, run } f
 import { makeLanes } from './lanes.ts';
 import { makeOnce } from './once.ts';
 import { makeOwedAcks } from './owed-acks.ts';
-import { makePruning } from './pruning.ts';
 import { makePauses } from './pauses.ts';
+import { makePruning } from './pruning.ts';
 import { makeReads } from './reads.ts';
 import { makeResults } from './results.ts';
 import { makeTransitions } from './transitions.ts';

@@ -1,6 +1,6 @@
 import { deriveKey } from '../fhir/identifier.ts';
 import { findGroups, type Group, isGroupName, mayHold } from '../hl7/group.ts';
-import { type Cell, PathError, parsePath, type Path, selectSegments } from '../hl7/path.ts';
+import { type Cell, type Path, PathError, parsePath, selectSegments } from '../hl7/path.ts';
 import { layerEntry } from './entry.ts';
 import { keepProblem } from './problem.ts';
 import { compilePart, compileRule } from './rule.ts';

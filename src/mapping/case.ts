@@ -1,10 +1,10 @@
 import { Fault } from '../contracts/fault.ts';
 import type { Draft, Mapped } from '../contracts/mapper.ts';
-import { compareOutcome } from './compare-outcome.ts';
 import { resolveCharset } from '../hl7/charset.ts';
 import { arrangeGroups } from '../hl7/group.ts';
 import { type Header, readHeader } from '../hl7/header.ts';
 import { parseMessage } from '../hl7/message.ts';
+import { compareOutcome } from './compare-outcome.ts';
 import { readExpectation } from './expectation.ts';
 import { gatherOutcomes, type MadeBody, type MessageMapping } from './mapping.ts';
 import { type Problem, ProblemError } from './problem.ts';

@@ -1,6 +1,6 @@
 import { Environment } from '@marcbachmann/cel-js';
 import { isExactNumber } from '../fhir/json.ts';
-import { PathError, type Path, parsePath } from '../hl7/path.ts';
+import { type Path, PathError, parsePath } from '../hl7/path.ts';
 import { suggest } from './problem.ts';
 import { compileQuickCondition } from './quick-condition.ts';
 

@@ -2,11 +2,11 @@ import { compileBundle } from './bundle.ts';
 import { compileMessage } from './message.ts';
 import { keepProblem, suggest } from './problem.ts';
 import { compilePart, compileRule } from './rule.ts';
-import type { Evaluate, Surroundings } from './surroundings.ts';
-import { compileWhen } from './when.ts';
 import { compileSchedule, type Schedule } from './schedule.ts';
 import type { Scope } from './scope.ts';
 import type { MappingSetup } from './setup.ts';
+import type { Evaluate, Surroundings } from './surroundings.ts';
+import { compileWhen } from './when.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** What makes several results one occasion, and for how long. */

@@ -1,7 +1,7 @@
 import { ConditionError, readCondition } from './condition.ts';
 import { listed } from './finding.ts';
-import { lintPath } from './lint-source.ts';
 import type { LintScope } from './lint-scope.ts';
+import { lintPath } from './lint-source.ts';
 import { ProblemError, suggest } from './problem.ts';
 import type { YamlNode } from './yaml-node.ts';
 

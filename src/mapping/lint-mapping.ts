@@ -1,17 +1,17 @@
+import { isGroupName } from '../hl7/group.ts';
+import { PathError, parsePath } from '../hl7/path.ts';
 import { type EntryChanges, layerEntry } from './entry.ts';
-import { knownShape, type Expected } from './lint-type.ts';
 import { lintCondition } from './lint-condition.ts';
-import { ANYTHING, type LintEntry, type LintScope, type LintVariable, type Made } from './lint-scope.ts';
 import { lintMessage } from './lint-message.ts';
 import { lintRule } from './lint-rule.ts';
+import { ANYTHING, type LintEntry, type LintScope, type LintVariable, type Made } from './lint-scope.ts';
 import { lintSet } from './lint-set.ts';
 import { lintPath, lintSource } from './lint-source.ts';
+import { type Expected, knownShape } from './lint-type.ts';
 import { MAPPING_KEYS } from './mapping.ts';
 import { GIVEN } from './names.ts';
 import { type LayeredMapping, layerMapping } from './overlay.ts';
 import { keepProblem } from './problem.ts';
-import { PathError, parsePath } from '../hl7/path.ts';
-import { isGroupName } from '../hl7/group.ts';
 import type { NamedNode, YamlNode } from './yaml-node.ts';
 
 type Layered = LayeredMapping<(typeof MAPPING_KEYS)[number]>;

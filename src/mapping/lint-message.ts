@@ -1,8 +1,8 @@
+import { PathError, parsePath } from '../hl7/path.ts';
 import { lintCondition } from './lint-condition.ts';
 import { lintRule } from './lint-rule.ts';
 import type { LintScope } from './lint-scope.ts';
 import { lintPath, lintSource } from './lint-source.ts';
-import { parsePath, PathError } from '../hl7/path.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** Looks at an HL7 message that a delivery is made of, written out or in a file of its own. */

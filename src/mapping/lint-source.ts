@@ -1,5 +1,5 @@
-import { countComponents, countFields, SEGMENT_NAMES, typeOfComponent, typeOfField } from '../hl7/segment-field.ts';
 import { type Path, PathError, parsePath } from '../hl7/path.ts';
+import { countComponents, countFields, SEGMENT_NAMES, typeOfComponent, typeOfField } from '../hl7/segment-field.ts';
 import { Findings } from './finding.ts';
 import { ANYTHING, type LintScope, type Made } from './lint-scope.ts';
 import { ProblemError, suggest } from './problem.ts';

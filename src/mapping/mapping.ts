@@ -10,19 +10,19 @@ import { bodyText } from './body-text.ts';
 import { writeBody } from './bundle.ts';
 import { compileDeliveries, type Deliver, type OnceRule } from './deliver.ts';
 import { readInstant } from './instant.ts';
-import { compileNames } from './names.ts';
 import { writeMessage } from './message.ts';
+import { compileNames } from './names.ts';
 import { OutgoingMessage } from './outgoing-message.ts';
 import { layerMapping, namesOfEntries } from './overlay.ts';
 import { keepProblem } from './problem.ts';
 import { resourceFaults } from './resource-faults.ts';
 import { compilePart } from './rule.ts';
-import type { Evaluate, Surroundings } from './surroundings.ts';
-import { compileSource } from './source.ts';
-import { compileWhen } from './when.ts';
 import { Found, foundText, type PartyFacts, type Run, type Scope } from './scope.ts';
 import type { MappingSetup } from './setup.ts';
+import { compileSource } from './source.ts';
+import type { Evaluate, Surroundings } from './surroundings.ts';
 import { Trail, type TrailEntry } from './trail.ts';
+import { compileWhen } from './when.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** What became of one result. A result with a fault has neither a statement nor drafts. */

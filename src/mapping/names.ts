@@ -3,10 +3,10 @@ import { isFreeName } from './condition.ts';
 import type { LayeredMapping } from './overlay.ts';
 import { keepProblem } from './problem.ts';
 import { compileRule } from './rule.ts';
-import type { Evaluate, Surroundings } from './surroundings.ts';
 import { Found, type Scope } from './scope.ts';
 import type { MappingSetup } from './setup.ts';
 import type { ReadVariable } from './source.ts';
+import type { Evaluate, Surroundings } from './surroundings.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** Names a rule may use that no `let` makes. */

@@ -1,7 +1,7 @@
 import { Fault } from '../contracts/fault.ts';
-import { compileCall, compileFrom, isNothing, type Made, withTrail } from './from.ts';
 import { isConstant, keepConstant } from './constant.ts';
 import { mayMakeSomething, needOfAny } from './field-need.ts';
+import { compileCall, compileFrom, isNothing, type Made, withTrail } from './from.ts';
 import { compileReference, compileReferences } from './reference.ts';
 import { Found, type Scope, scopeAtCell } from './scope.ts';
 import { compileInclude, compileNeeds, compileSet } from './set.ts';

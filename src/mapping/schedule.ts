@@ -1,8 +1,8 @@
 import { Fault } from '../contracts/fault.ts';
 import { readInstant } from './instant.ts';
 import { compilePart } from './rule.ts';
-import type { Evaluate, Surroundings } from './surroundings.ts';
 import { foundText, type Scope } from './scope.ts';
+import type { Evaluate, Surroundings } from './surroundings.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** Gives ms since the epoch, or null where the rule finds no time to count from. @throws Fault */

@@ -1,6 +1,6 @@
 import type { Fault, FaultRecord } from '../contracts/fault.ts';
-import { unescapeText } from '../hl7/escape.ts';
 import type { Charset } from '../hl7/charset.ts';
+import { unescapeText } from '../hl7/escape.ts';
 import type { Group } from '../hl7/group.ts';
 import type { Message } from '../hl7/message.ts';
 import { type Cell, locate } from '../hl7/path.ts';

@@ -1,5 +1,5 @@
-import type { Host } from '../contracts/plugin.ts';
 import type { LogFields } from '../contracts/log.ts';
+import type { Host } from '../contracts/plugin.ts';
 
 /** However often it happens, it is said this often. */
 const EVERY_MS = 60_000;

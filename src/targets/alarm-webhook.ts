@@ -1,4 +1,4 @@
-import { type Alarm, ALARMS, type AlarmReceiver, type AlarmReport } from '../contracts/alarm.ts';
+import { ALARMS, type Alarm, type AlarmReceiver, type AlarmReport } from '../contracts/alarm.ts';
 import type { Clock } from '../contracts/clock.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Host } from '../contracts/plugin.ts';

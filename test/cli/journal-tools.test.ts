@@ -1,11 +1,11 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { assemble } from '../../src/assembly.ts';
 import { mapMessage } from '../../src/engine/intake.ts';
 import { openSqliteJournal } from '../../src/journal/sqlite.ts';
-import { assemble } from '../../src/assembly.ts';
 import { createManualClock, createRecordedLog } from '../engine/kit.ts';
 import { runCommand } from './kit.ts';
 

@@ -6,8 +6,8 @@ import { z } from 'zod';
 import { ConfigError } from '../../src/config/configuration.ts';
 import { configurationJsonSchema } from '../../src/config/json-schema.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
-import { UPKEEP_SETTINGS } from '../../src/engine/settings.ts';
 import type { SourcePlugin, TargetPlugin } from '../../src/contracts/plugin.ts';
+import { UPKEEP_SETTINGS } from '../../src/engine/settings.ts';
 
 const unused = () => {
   throw new Error('nothing is created while a configuration is read');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Fault, FAULTS, type FaultCode } from '../../src/contracts/fault.ts';
+import { FAULTS, Fault, type FaultCode } from '../../src/contracts/fault.ts';
 import type { Verdict } from '../../src/contracts/target.ts';
 import { judge } from '../../src/engine/verdict.ts';
 

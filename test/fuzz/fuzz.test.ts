@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { judgeListener } from './listener-case.ts';
 import { judgeMapping } from './mapping-case.ts';
 import { runCase } from './run-case.ts';
-import { makeWorld, type MappingName, type World } from './world.ts';
+import { type MappingName, makeWorld, type World } from './world.ts';
 
 const SEED = Number(process.env.SLUSS_SEED ?? 20_221_114);
 const CASES = 100;

@@ -1,7 +1,7 @@
 import { createRandom } from '../whole/load.ts';
 import { shrink } from './findings.ts';
 import { judgeListener, type ListenerCase, makeListenerCase } from './listener-case.ts';
-import { judgeMapping, makeMappingCase, type MappingCase } from './mapping-case.ts';
+import { judgeMapping, type MappingCase, makeMappingCase } from './mapping-case.ts';
 import type { World } from './world.ts';
 
 export type Kind = 'listener' | 'mapping';

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '../../src/contracts/fault.ts';
 import {
-  encodeExactly,
   type Charset,
   decodeMessage,
   decodeText,
+  encodeExactly,
   encodeText,
   findCharset,
   resolveCharset,

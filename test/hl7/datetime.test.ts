@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  writeDateTime,
   type DateTime,
   findOffset,
   formatDate,
@@ -9,6 +8,7 @@ import {
   isAtLeast,
   parseDateTime,
   toInstant,
+  writeDateTime,
 } from '../../src/hl7/datetime.ts';
 
 const read = (text: string): DateTime => {

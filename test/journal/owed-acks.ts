@@ -11,8 +11,8 @@ import {
   fault,
   type Place,
   retryAt,
-  stating,
   statesOf,
+  stating,
 } from './kit.ts';
 
 /** Acknowledgements that are owed beside the immediate answer, and what decides when they are due. */

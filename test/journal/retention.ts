@@ -11,8 +11,8 @@ import {
   fault,
   type Place,
   retryAt,
-  stating,
   statesOf,
+  stating,
 } from './kit.ts';
 
 const NEVER = { held: null, refused: null, skipped: null, delivered: null, cancelled: null } as const;

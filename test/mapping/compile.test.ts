@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compile, type ChannelWish, mapperOf, mappingFile, mappingText, PROJECT_FILES, problemsOf } from './kit.ts';
+import { type ChannelWish, compile, mapperOf, mappingFile, mappingText, PROJECT_FILES, problemsOf } from './kit.ts';
 
 const problemsIn = (sections: Record<string, string | null>, ...more: { path: string; text: string }[]) =>
   problemsOf(compile([mappingFile(sections), ...more]));

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Draft } from '../../src/contracts/mapper.ts';
 import { STANDARD_DELIMITERS } from '../../src/hl7/delimiters.ts';
 import { escapeText } from '../../src/hl7/escape.ts';
 import { parseMessage } from '../../src/hl7/message.ts';
-import type { Draft } from '../../src/contracts/mapper.ts';
 import { bodyText } from '../../src/mapping/body-text.ts';
-import { CONTEXT, compile, faultsOf, HEADER, mapperOf, mappingFile, message, problemsOf } from './kit.ts';
 import type { SourceFile } from '../../src/mapping/yaml-node.ts';
+import { CONTEXT, compile, faultsOf, HEADER, mapperOf, mappingFile, message, problemsOf } from './kit.ts';
 
 const RESULT = [
   'PID|1||4711^^^LAB&1.2.3&ISO^MR~199708062386^^^&1.2.752.129.2.1.3.1&ISO^NNSWE||Ek\\T\\Co^Åsa',

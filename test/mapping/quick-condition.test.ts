@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '../../src/contracts/fault.ts';
 import { exactNumber } from '../../src/fhir/json.ts';
-import { compileCondition, type ConditionReader, type Presence, readCondition } from '../../src/mapping/condition.ts';
+import { type ConditionReader, compileCondition, type Presence, readCondition } from '../../src/mapping/condition.ts';
 import { compileQuickCondition, type QuickCondition } from '../../src/mapping/quick-condition.ts';
 
 const NAMES = ['kind', 'flag', 'wanted', 'thing', 'broken'];

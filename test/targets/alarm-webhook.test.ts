@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Alarm, ALARMS, type AlarmName } from '../../src/contracts/alarm.ts';
+import { ALARMS, type Alarm, type AlarmName } from '../../src/contracts/alarm.ts';
 import { createAlarmWebhook } from '../../src/targets/alarm-webhook.ts';
 import { createManualClock, createRecordedLog } from '../engine/kit.ts';
 

@@ -1,5 +1,5 @@
-import type { Sending } from './mllp-sender.ts';
 import { testMessage } from './message.ts';
+import type { Sending } from './mllp-sender.ts';
 import { NORD, type Provider, SYD } from './site.ts';
 
 /** A small generator (mulberry32): equal seeds, equal plans. */

@@ -1,5 +1,5 @@
 import { partOfCell, readPart } from '../../hl7/path.ts';
-import { type Found, foundText, readRaw, type Run } from '../scope.ts';
+import { type Found, foundText, type Run, readRaw } from '../scope.ts';
 import type { Table } from '../table.ts';
 import { isPlain, rememberBySystems } from './remembered.ts';
 

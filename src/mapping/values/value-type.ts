@@ -1,6 +1,6 @@
 import { Fault } from '../../contracts/fault.ts';
-import { parseDateTime } from '../../hl7/datetime.ts';
 import { isCertainlyAfter } from '../../fhir/fhir-time.ts';
+import { parseDateTime } from '../../hl7/datetime.ts';
 import { HL7_NULL } from '../../hl7/message.ts';
 import { partOfCell } from '../../hl7/path.ts';
 import { Choice } from '../choice.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Subject } from './subject.ts';
 import type { FaultyOperation } from './fault-orders.ts';
+import type { Subject } from './subject.ts';
 import type { Submitting } from './submission.ts';
 
 /** One request that was accepted, whether or not its answer reached the caller. */

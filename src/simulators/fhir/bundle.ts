@@ -1,4 +1,3 @@
-import { type Answered, read } from './read.ts';
 import {
   type Asked,
   type Authorize,
@@ -8,7 +7,8 @@ import {
   performWrite,
   planWrite,
 } from './interaction.ts';
-import { isObject, type Json, makeOutcome, Refused, refuse, statusLine, show } from './outcome.ts';
+import { isObject, type Json, makeOutcome, Refused, refuse, show, statusLine } from './outcome.ts';
+import { type Answered, read } from './read.ts';
 import { type ReferenceRules, replaceLinks, resolveReferences } from './references.ts';
 import type { Store } from './store.ts';
 
