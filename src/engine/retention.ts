@@ -130,6 +130,8 @@ export function createRetention(parts: {
   }
 
   function pause(ms: number): Promise<void> {
+    // Who stops waits for the bite, and not for what would come after it.
+    if (hasEnded) return Promise.resolve();
     return new Promise((resolve) => {
       wake = resolve;
       callOff = clock.wakeAt(clock.now() + ms, resolve);
