@@ -4,6 +4,8 @@ import { deriveIdentifier, deriveKey } from '../../src/fhir/identifier.ts';
 import { PARTY, SECRET } from './engine.ts';
 import { type Line, Lines, readTable } from './lines.ts';
 
+/** A test certificate says so of a test of the last 72 hours. */
+const TEST_MS = 72 * 3_600_000;
 const TESTS = readTable('se-covid-tests', 'LN');
 const OUTCOMES = readTable('se-covid-outcomes', 'SCT');
 const OUTCOME_TEXTS = readTable('se-covid-outcomes');
@@ -104,7 +106,7 @@ function mapResult(lines: Lines, pid: Line, obr: Line, obx: Line, spm: Line | nu
     laneKey: deriveKey(SECRET, ['lane', personKey]).slice(0, 32),
     body: Buffer.from(text),
     notBefore: null,
-    notAfter: null,
+    notAfter: Date.parse(sampled) + TEST_MS,
     once: null,
     waived: null,
   });

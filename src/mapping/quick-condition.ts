@@ -13,7 +13,7 @@ type ReadText = (reader: ConditionReader) => string;
 
 /**
  * Makes functions of the conditions that nearly all are: presence of paths, a path or a variable compared with a text, a
- * path with a path, a word in a list, a list's length, and what `!`, `&&` and `||` make of these. Null where there is anything else in it. An answer is the
+ * path with a path, a word in a list, a list's length, numbers in order, and what `!`, `&&` and `||` make of these. Null where there is anything else in it. An answer is the
  * one CEL would give; where types, faults or missing members decide, there is none. See DECISIONS.md, 17.
  */
 export function compileQuickCondition(ast: unknown, paths: readonly ConditionPath[]): QuickCondition | null {
@@ -46,7 +46,9 @@ export function compileQuickCondition(ast: unknown, paths: readonly ConditionPat
     case 'in':
       return quickMembership(left, right, paths);
     case '>':
-      return quickSize(left, right, paths);
+      return quickSize(left, right, paths) ?? quickOrder(left, right, (a, b) => a > b, paths);
+    case '<':
+      return quickOrder(left, right, (a, b) => a < b, paths);
     default:
       return null;
   }
@@ -63,6 +65,38 @@ function quickSize(left: unknown, right: unknown, paths: readonly ConditionPath[
     const values = list(reader);
     return Array.isArray(values) ? values.length > least : undefined;
   };
+}
+
+/** A number variable beside another, or beside a number. */
+function quickOrder(
+  left: unknown,
+  right: unknown,
+  holds: (a: number, b: number) => boolean,
+  paths: readonly ConditionPath[],
+): QuickCondition | null {
+  const [one, other] = [quickNumber(left, paths), quickNumber(right, paths)];
+  if (one === null || other === null) return null;
+  return (reader) => {
+    const [a, b] = [one(reader), other(reader)];
+    return typeof a === 'number' && typeof b === 'number' ? holds(a, b) : undefined;
+  };
+}
+
+function quickNumber(node: unknown, paths: readonly ConditionPath[]): ((reader: ConditionReader) => unknown) | null {
+  if (!isNode(node)) return null;
+  if (node.op === '-_') {
+    const inner = quickNumber(node.args, paths);
+    if (inner === null) return null;
+    return (reader) => {
+      const value = inner(reader);
+      return typeof value === 'number' ? -value : undefined;
+    };
+  }
+  if (node.op !== 'value') return quickVariable(node, paths);
+  const { args } = node;
+  if (typeof args !== 'number' && typeof args !== 'bigint') return null;
+  const number = Number(args);
+  return Number.isSafeInteger(number) || typeof args === 'number' ? () => number : null;
 }
 
 function quickPresence(node: Node, paths: readonly ConditionPath[]): QuickCondition | null {
@@ -87,7 +121,9 @@ function quickEquality(
   if (read === null || !isPlain(wanted)) return null;
   return (reader) => {
     const value = read(reader);
-    return isPlain(value) ? (value === wanted) === isEqual : undefined;
+    // A number is not null, whatever kind of number CEL takes it for.
+    const isComparable = isPlain(value) || (wanted === null && typeof value === 'number');
+    return isComparable ? (value === wanted) === isEqual : undefined;
   };
 }
 

@@ -1,6 +1,6 @@
 import { Temporal } from 'temporal-polyfill';
 import { Fault } from '../contracts/fault.ts';
-import { readInstant } from './instant.ts';
+import { readLocalDay } from './instant.ts';
 import { compilePart } from './rule.ts';
 import { Found, foundText, type Scope } from './scope.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
@@ -33,9 +33,7 @@ export function compileSince(node: YamlNode, of: YamlNode | null, around: Surrou
 
 /** The local day of a time with offset, or a date itself; null = neither. */
 function dayOf(text: string, scope: Scope): string | null {
-  const instant = readInstant(text);
-  if (instant === null) return readDate(text);
-  return instant.toZonedDateTimeISO(scope.run.zone).toPlainDate().toString();
+  return readLocalDay(text, scope.run.zone)?.toString() ?? readDate(text);
 }
 
 function readDate(text: string): string | null {

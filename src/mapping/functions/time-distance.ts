@@ -1,6 +1,6 @@
 import { Temporal } from 'temporal-polyfill';
 import type { FunctionCall } from '../functions.ts';
-import { readInstant } from '../instant.ts';
+import { readInstant, readLocalDay } from '../instant.ts';
 import { foundText } from '../scope.ts';
 
 /** Minutes from the first time to the second, below 0 where that is the earlier; null where there are not two times with offset. */
@@ -38,8 +38,8 @@ export function addDays(day: Temporal.PlainDate, days: number): Temporal.PlainDa
 
 /** A date, or the local day of a time with offset; null = neither. */
 export function readDay(text: string, zone: string): Temporal.PlainDate | null {
-  const instant = readInstant(text);
-  if (instant !== null) return instant.toZonedDateTimeISO(zone).toPlainDate();
+  const day = readLocalDay(text, zone);
+  if (day !== null) return day;
   try {
     return /^\d{4}-\d\d-\d\d$/.test(text) ? Temporal.PlainDate.from(text, { overflow: 'reject' }) : null;
   } catch {
