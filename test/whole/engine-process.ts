@@ -5,6 +5,8 @@ import { join } from 'node:path';
 export const ROOT = process.env.SLUSS_UNDER_TEST ?? join(import.meta.dirname, '../..');
 const SLUSS = join(ROOT, 'src/cli/sluss.ts');
 /** Longest wait for anything a process is to say or do: a bound for what hangs, not a measure of speed. */
+/** Characters of what an engine wrote that are kept. */
+const MOST_OUTPUT = 200_000_000;
 const PATIENCE_MS = 60_000;
 
 export interface LogLine {
@@ -61,6 +63,8 @@ export function spawnSluss(
   };
   child.stdout?.setEncoding('utf8').on('data', (part: string) => {
     output += part;
+    // No text may be longer than half a gigabyte, and a soak says more.
+    if (output.length > MOST_OUTPUT) output = output.slice(-MOST_OUTPUT / 2);
     const whole = (unfinished + part).split('\n');
     unfinished = whole.pop() ?? '';
     for (const text of whole) {
