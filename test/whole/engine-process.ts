@@ -4,9 +4,9 @@ import { join } from 'node:path';
 /** The project whose engine is tested; the mutation script puts a planted one in its place. */
 export const ROOT = process.env.SLUSS_UNDER_TEST ?? join(import.meta.dirname, '../..');
 const SLUSS = join(ROOT, 'src/cli/sluss.ts');
-/** Longest wait for anything a process is to say or do: a bound for what hangs, not a measure of speed. */
 /** Characters of what an engine wrote that are kept. */
 const MOST_OUTPUT = 200_000_000;
+/** Longest wait for anything a process is to say or do: a bound for what hangs, not a measure of speed. */
 const PATIENCE_MS = 60_000;
 
 export interface LogLine {
