@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { HistoryEvent, StoredDelivery } from '../contracts/journal.ts';
 import { ANY_MESSAGE, type PageMark } from '../contracts/operations.ts';
 import { type JournalReader, openJournalReader } from '../journal/reader.ts';
@@ -218,7 +218,7 @@ export function addEvidence(program: Command, terminal: Terminal, finish: (code:
     .option('--from <time>', 'of messages received then or later: 2026-11-22, or 30d for ago', readTime)
     .option('--to <time>', 'of messages received before then', readTime)
     .option('--party <name>', 'of this care provider alone')
-    .option('--format <format>', 'csv or ndjson', readFormat, 'csv')
+    .addOption(new Option('--format <format>', 'how it is written').choices(['csv', 'ndjson']).default('csv'))
     .option('--personal', 'with number, name and birth date: treat the file as a patient record')
     .addHelpText(
       'after',
@@ -227,16 +227,12 @@ One row a certificate, oldest message first: how the person was identified, kind
 of test, result, times, UVCI, whether the digital mailbox took it, what became
 of its way back, and who had a hand in it. That it was asked for is what the
 mapping of that version demands. Without --personal nobody can be told from it
-but by the UVCI. The engine may run or not.
+but by the UVCI. What retention has taken (by default after 90 days) is empty:
+export in time. The engine may run or not.
 
 Examples:
   sluss evidence --from 2026-11-01 --to 2026-12-01 --party region-nord > november.csv
   sluss evidence --format ndjson | jq -r 'select(.inMailbox == false).uvci'`,
     )
     .action(async (options: EvidenceOptions) => finish(await evidence(options, terminal)));
-}
-
-function readFormat(text: string): EvidenceOptions['format'] {
-  if (text === 'csv' || text === 'ndjson') return text;
-  throw new Error('--format is csv or ndjson');
 }

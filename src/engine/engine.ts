@@ -164,16 +164,18 @@ export function createEngine(parts: EngineParts): Engine {
     },
   });
 
+  /** What is shown of the engine, and what its own watch looks at. */
+  const shown = {
+    problem: () => journalProblem,
+    disk: () => ({ hasRoom: reserve.hasRoom(), freeBytes: reserve.freeBytes() }),
+    mappingProblem: () => mappingProblem,
+    configurationProblem: () => configurationProblem,
+    overview: () => journal.readOverview(clock.now()),
+    parties: () => parties.list(),
+    pauses: pauses.list,
+  };
   const watch = createWatch({
-    status: {
-      problem: () => journalProblem,
-      disk: () => ({ hasRoom: reserve.hasRoom(), freeBytes: reserve.freeBytes() }),
-      mappingProblem: () => mappingProblem,
-      configurationProblem: () => configurationProblem,
-      overview: () => journal.readOverview(clock.now()),
-      parties: () => parties.list(),
-      pauses: pauses.list,
-    },
+    status: shown,
     gates,
     rhythm,
     alarms,
@@ -296,6 +298,7 @@ export function createEngine(parts: EngineParts): Engine {
   }
 
   return {
+    ...shown,
     operations,
     version: parts.version,
     async start() {
@@ -328,16 +331,9 @@ export function createEngine(parts: EngineParts): Engine {
     noteMappingProblem(problem) {
       mappingProblem = problem;
     },
-    problem: () => journalProblem,
     isReady: () => ready && reserve.hasRoom(),
-    disk: () => ({ hasRoom: reserve.hasRoom(), freeBytes: reserve.freeBytes() }),
     mappingVersion: () => mapper.version,
-    mappingProblem: () => mappingProblem,
-    configurationProblem: () => configurationProblem,
-    overview: () => journal.readOverview(clock.now()),
-    parties: () => parties.list(),
     sources: () => (ready ? channels.map(({ name, source }) => ({ channel: name, address: source.address })) : []),
-    pauses: pauses.list,
     counters: () => tally,
     alarms: alarms.list,
     bell: alarms,

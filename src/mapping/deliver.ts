@@ -69,20 +69,7 @@ export function compileDeliveries(
 }
 
 function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSetup, isFollowUp: boolean): Deliver[] {
-  const keys = node.keys([
-    'to',
-    'when',
-    'notBefore',
-    'notAfter',
-    'once',
-    'body',
-    'bundle',
-    'message',
-    'head',
-    'then',
-    'optional',
-    'because',
-  ]);
+  const keys = node.keys(KEYS);
   const to = keys.get('to') ?? node.fail('to: target/operation is needed');
   const { target, operation, isConfigured } = readAddress(to, keys.get('optional')?.flag() ?? false, setup);
   const schedule = (key: 'notBefore' | 'notAfter') => {
