@@ -48,7 +48,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   cborg: ['simulators/', 'targets/health-certificate.ts'],
   chokidar: ['sources/folder.ts', 'watch-quietly.ts', 'cli/watch-files.ts'],
   commander: ['cli/'],
-  fastify: ['console/'],
+  fastify: ['console/console.ts'],
   'fhir-kit-client': ['targets/', 'simulators/'],
   'iconv-lite': ['hl7/charset.ts'],
   'node-hl7-client': ['simulators/', 'targets/'],
@@ -63,7 +63,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'temporal-polyfill': ['hl7/datetime.ts', 'mapping/'],
   undici: ['targets/', 'simulators/'],
   yaml: ['config/', 'mapping/'],
-  zod: ['contracts/', 'config/', 'sources/', 'targets/'],
+  zod: ['contracts/', 'config/', 'console/control.ts', 'sources/', 'targets/'],
 };
 
 /** Node's own modules that touch the world. Others are free. */
@@ -88,7 +88,7 @@ const BUILT_INS: readonly { readonly modules: RegExp; readonly files: readonly s
   },
   {
     modules: /^node:(net|tls|http|https|http2|dns|dgram)(\/promises)?$/,
-    files: ['sources/', 'targets/', 'simulators/', 'cli/send.ts', 'cli/control-line.ts'],
+    files: ['sources/', 'targets/', 'simulators/', 'console/control.ts', 'cli/send.ts', 'cli/control-line.ts'],
   },
   { modules: /^node:worker_threads$/, files: ['journal/', 'targets/qr-reader.ts', 'targets/qr-worker.ts'] },
   { modules: /^node:(child_process|cluster|vm|inspector|repl)$/, files: [] },

@@ -1,4 +1,5 @@
-import fastify, { type FastifyInstance } from 'fastify';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { z } from 'zod';
 import { Fault, faultText } from '../contracts/fault.ts';
 import {
   MAX_NOTE_LENGTH,
@@ -7,9 +8,6 @@ import {
   type MessageQuery,
   type Operations,
   type Operator,
-  type PageRequest,
-  type PauseScope,
-  type Thing,
 } from '../contracts/operations.ts';
 import type { Status } from '../contracts/status.ts';
 
@@ -27,6 +25,7 @@ export interface Control {
 const MAX_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
 /** Nobody but the owner may write to the socket, from the moment it is there. */
 const OWNER_ONLY = 0o177;
+const MAX_BODY_BYTES = 256 << 10;
 
 /**
  * @param makeWay removes what a dead engine left at the path; called with the journal's lock held
@@ -42,60 +41,87 @@ export function createControl(parts: {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
     throw new Error(`the path of the control socket is longer than ${MAX_PATH_BYTES} bytes: ${path}`);
   }
-  const server = fastify({
-    logger: false,
-    forceCloseConnections: true,
-    bodyLimit: 256 << 10,
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
-  });
-  server.setReplySerializer((payload) => JSON.stringify(payload, encodeBytes));
-  server.setNotFoundHandler((_, reply) => reply.code(404).send({ error: 'there is no such call' }));
-  server.setErrorHandler((error, _, reply) => {
-    // Neither a validator's words nor a fault's quote what was asked.
-    if (error instanceof Fault) return reply.code(503).send({ error: faultText(error.record) });
-    const { validation, message } = error as { validation?: unknown; message: string };
-    return validation === undefined
-      ? reply.code(500).send({ error: 'internal error' })
-      : reply.code(400).send({ error: message });
-  });
-  addCalls(server, operations, status);
+  const calls = makeCalls(operations, status);
+  const server = createServer((request, response) => void answer(request, response, calls));
   return {
     async start() {
-      await server.ready();
       makeWay();
       await new Promise<void>((resolve, reject) => {
-        server.server.once('error', reject).once('listening', () => resolve());
+        server.once('error', reject).once('listening', () => resolve());
         // Bound before this returns, so no other file is made under this mask by this thread.
         const before = process.umask(OWNER_ONLY);
         try {
-          server.server.listen(path);
+          server.listen(path);
         } finally {
           process.umask(before);
         }
       });
     },
     async stop() {
-      const closed = new Promise<void>((resolve) => server.server.close(() => resolve()));
-      server.server.closeAllConnections();
-      if (server.server.listening) await closed;
-      await server.close();
+      if (!server.listening) return;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
     },
   };
 }
 
-const id = { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER } as const;
-const word = { type: ['string', 'null'], maxLength: 500 } as const;
-const time = { type: ['integer', 'null'] } as const;
+type Call = (asked: unknown) => unknown;
+
+/** Not what was asked for but why it was not done: neither a validator's words nor a fault's quote the request. */
+class Refusal extends Error {
+  readonly status: number;
+  constructor(status: number, text: string) {
+    super(text);
+    this.status = status;
+  }
+}
+
+/** Never rejects. */
+async function answer(request: IncomingMessage, response: ServerResponse, calls: ReadonlyMap<string, Call>) {
+  let [status, body]: [number, object] = [200, {}];
+  try {
+    const call = calls.get(`${request.method} ${request.url}`);
+    if (call === undefined) throw new Refusal(404, 'there is no such call');
+    body = { result: await call(await readBody(request)) };
+  } catch (error) {
+    if (error instanceof Refusal) [status, body] = [error.status, { error: error.message }];
+    else if (error instanceof Fault) [status, body] = [503, { error: faultText(error.record) }];
+    else [status, body] = [500, { error: 'internal error' }];
+  }
+  // Whoever sent more than is read gets no second try on this connection.
+  if (!request.complete) response.setHeader('connection', 'close');
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body, encodeBytes));
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    bytes += part.byteLength;
+    if (bytes > MAX_BODY_BYTES) throw new Refusal(413, 'that is too much at once');
+    parts.push(part);
+  }
+  try {
+    return JSON.parse(Buffer.concat(parts).toString());
+  } catch {
+    throw new Refusal(400, 'that is no JSON');
+  }
+}
+
+const id = z.int().min(1);
+const word = z.string().max(500).nullable();
+const time = z.int().nullable();
 const operator = {
-  by: { type: 'string', minLength: 1, maxLength: MAX_OPERATOR_LENGTH },
-  note: { type: ['string', 'null'], maxLength: MAX_NOTE_LENGTH },
-} as const;
-const thing = {
-  oneOf: [record({ message: id }), record({ delivery: id })],
-} as const;
-const things = { type: 'array', minItems: 1, maxItems: MAX_THINGS, items: thing } as const;
-const scope = { target: word, party: word, operation: word } as const;
-const query = {
+  by: z.string().min(1).max(MAX_OPERATOR_LENGTH),
+  note: z.string().max(MAX_NOTE_LENGTH).nullable(),
+};
+const things = z
+  .array(z.union([z.strictObject({ message: id }), z.strictObject({ delivery: id })]))
+  .min(1)
+  .max(MAX_THINGS);
+const scope = z.strictObject({ target: word, party: word, operation: word });
+const query = z.strictObject({
   channel: word,
   state: word,
   deliveryState: word,
@@ -105,52 +131,38 @@ const query = {
   from: time,
   to: time,
   text: word,
-} as const;
-const page = {
-  after: { anyOf: [{ type: 'null' }, record({ receivedAt: { type: 'integer' }, id })] },
-  limit: { type: 'integer', minimum: 1, maximum: 1_000 },
-} as const;
+});
+const page = z.strictObject({
+  after: z.strictObject({ receivedAt: z.int(), id }).nullable(),
+  limit: z.int().min(1).max(1_000),
+});
 
-function record(properties: Readonly<Record<string, unknown>>) {
-  return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false } as const;
-}
-
-function addCalls(
-  server: FastifyInstance,
+function makeCalls(
   operations: Operations,
   status: Pick<Status, 'version' | 'mappingVersion' | 'isReady'>,
-) {
-  const call = <Body>(name: string, properties: Readonly<Record<string, unknown>>, run: (body: Body) => unknown) =>
-    server.post(`/v1/${name}`, { schema: { body: record(properties) } }, async ({ body }) => ({
-      result: await run(body as Body),
-    }));
+): ReadonlyMap<string, Call> {
+  const calls = new Map<string, Call>();
+  const call = <Shape extends z.ZodRawShape>(
+    name: string,
+    shape: Shape,
+    run: (asked: z.output<z.ZodObject<Shape>>) => unknown,
+  ) => {
+    const asked = z.strictObject(shape);
+    calls.set(`POST /v1/${name}`, (body) => run(read(asked, body)));
+  };
   const who = ({ by, note }: Operator): Operator => ({ by, note });
 
-  call<{ query: MessageQuery; page: PageRequest }>('find', { query: record(query), page: record(page) }, (body) =>
-    operations.find(body.query, body.page),
+  // A state that there is none of is the journal's to refuse.
+  call('find', { query, page }, (asked) => operations.find(asked.query as MessageQuery, asked.page));
+  call('show', { message: id }, ({ message }) => operations.show(message));
+  const replayed = { messages: z.array(id).min(1).max(MAX_THINGS), onlyIfMended: z.boolean() };
+  call('replay', { ...replayed, ...operator }, ({ messages, onlyIfMended, ...by }) =>
+    operations.replay(messages, who(by), onlyIfMended),
   );
-  call<{ message: number }>('show', { message: id }, ({ message }) => operations.show(message));
-  call<Operator & { messages: number[]; onlyIfMended: boolean }>(
-    'replay',
-    {
-      messages: { type: 'array', minItems: 1, maxItems: MAX_THINGS, items: id },
-      onlyIfMended: { type: 'boolean' },
-      ...operator,
-    },
-    (body) => operations.replay(body.messages, who(body), body.onlyIfMended),
-  );
-  call<Operator & { things: Thing[] }>('release', { things, ...operator }, (body) =>
-    operations.release(body.things, who(body)),
-  );
-  call<Operator & { things: Thing[] }>('cancel', { things, ...operator }, (body) =>
-    operations.cancel(body.things, who(body)),
-  );
-  call<Operator & { scope: PauseScope }>('pause', { scope: record(scope), ...operator }, (body) =>
-    operations.pause(body.scope, who(body)),
-  );
-  call<Operator & { scope: PauseScope }>('resume', { scope: record(scope), ...operator }, (body) =>
-    operations.resume(body.scope, who(body)),
-  );
+  call('release', { things, ...operator }, (asked) => operations.release(asked.things, who(asked)));
+  call('cancel', { things, ...operator }, (asked) => operations.cancel(asked.things, who(asked)));
+  call('pause', { scope, ...operator }, (asked) => operations.pause(asked.scope, who(asked)));
+  call('resume', { scope, ...operator }, (asked) => operations.resume(asked.scope, who(asked)));
   call('pauses', {}, () => operations.pauses());
   call('status', {}, () => ({
     version: status.version,
@@ -158,6 +170,15 @@ function addCalls(
     isReady: status.isReady(),
     pid: process.pid,
   }));
+  return calls;
+}
+
+function read<Asked>(schema: z.ZodType<Asked>, body: unknown): Asked {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const why = issue?.code === 'unrecognized_keys' ? 'holds what is not known' : (issue?.message ?? 'is wrong');
+  throw new Refusal(400, `${['body', ...(issue?.path ?? [])].join('.')}: ${why}`);
 }
 
 /** JSON has no bytes; `value` of a Buffer is by then what its own toJSON made of it. */

@@ -26,10 +26,14 @@ async function open(operations: Partial<Operations> = {}, makeWay = () => {}) {
   await control.start();
 }
 
-function post(call: string, body: unknown): Promise<{ status: number; answer: Record<string, unknown> }> {
+function post(
+  call: string,
+  body: unknown,
+  method = 'POST',
+): Promise<{ status: number; answer: Record<string, unknown> }> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'application/json' };
-    const asked = request({ socketPath: path(), path: `/v1/${call}`, method: 'POST', headers }, (response) => {
+    const asked = request({ socketPath: path(), path: `/v1/${call}`, method, headers }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => {
         text += part;
@@ -37,7 +41,7 @@ function post(call: string, body: unknown): Promise<{ status: number; answer: Re
       response.on('end', () => resolve({ status: response.statusCode ?? 0, answer: JSON.parse(text) }));
     });
     asked.on('error', reject);
-    asked.end(JSON.stringify(body));
+    asked.end(typeof body === 'string' ? body : JSON.stringify(body));
   });
 }
 
@@ -83,7 +87,15 @@ describe('the control socket', () => {
     await open();
     const { status: code, answer } = await post(call, body);
     expect(code).toBe(400);
-    expect(String(answer.error)).not.toContain('xxx');
+    expect(answer.error).toMatch(/^body/);
+    expect(answer.error).not.toMatch(/xxx|more/);
+  });
+
+  it('refuses what is no JSON, and more of it than any call needs, without reading it to its end', async () => {
+    await open();
+    expect(await post('show', '{"message":')).toEqual({ status: 400, answer: { error: 'that is no JSON' } });
+    expect(await post('show', { message: 1, more: 'x'.repeat(300_000) })).toMatchObject({ status: 413 });
+    expect(await post('status', {})).toMatchObject({ status: 200 });
   });
 
   it('tells a fault in its own words, and of an unforeseen error nothing', async () => {
@@ -97,6 +109,7 @@ describe('the control socket', () => {
     });
     expect(await post('show', { message: 1 })).toEqual({ status: 500, answer: { error: 'internal error' } });
     expect(await post('drop', {})).toMatchObject({ status: 404 });
+    expect(await post('pauses', {}, 'PUT')).toMatchObject({ status: 404 });
   });
 
   it('does not start where something is in the way, or the path is too long', async () => {
