@@ -49,13 +49,14 @@ export function createMappingLoader(
     place === null ? null : new YamlNode(place.node, relative(from, place.file), place.lineCounter);
   const setup: CompileSetup = {
     channels: configuration.channels.map(
-      ({ name, mappings, parties: permitted, charset, zone, with: rules, mappingsPlace }) => ({
+      ({ name, mappings, parties: permitted, charset, zone, with: rules, targets: named, mappingsPlace }) => ({
         name,
         mappings,
         parties: permitted,
         charset,
         zone,
         overrides: nodeOf(rules),
+        targets: nodeOf(named),
         node: nodeOf(mappingsPlace),
       }),
     ),

@@ -87,6 +87,7 @@ function makeMapper(): Mapper {
         charset: { default: 'UNICODE UTF-8', force: null },
         zone: null,
         overrides: null,
+        targets: null,
         node: null,
       },
     ],

@@ -55,6 +55,7 @@ export function compileEngine(files: readonly SourceFile[] = readFiles()): Expla
     charset: { default: null, force: null },
     zone: null,
     overrides: null,
+    targets: null,
     node: null,
   });
   const { mapper, problems } = compileMappings(files, {

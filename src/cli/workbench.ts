@@ -116,7 +116,9 @@ async function openConfigured(
   const load = (folders: readonly string[], mapping: string | null): Bench => {
     // `with:` speaks of the channel's own mapping; another may have no such settings.
     const channels =
-      mapping === null ? chosen : chosen.map((channel) => ({ ...channel, mappings: [mapping], with: null }));
+      mapping === null
+        ? chosen
+        : chosen.map((channel) => ({ ...channel, mappings: [mapping], with: null, targets: null }));
     const { mapper, problems, failedCases } = createMappingLoader(
       { ...configuration, mappings: folders, channels, secret: secret ?? configuration.secret },
       targets,
@@ -163,7 +165,13 @@ function openPackaged(options: BenchOptions, secret: Uint8Array): Workbench {
       parties: [{ id: NOBODY, name: NOBODY, organisationNumber: '' }],
       secret,
     };
-    const own = { ...channel, zone: null, overrides: readYaml(`party: { value: ${NOBODY} }`), node: null };
+    const own = {
+      ...channel,
+      zone: null,
+      overrides: readYaml(`party: { value: ${NOBODY} }`),
+      targets: null,
+      node: null,
+    };
     const { mapper, problems } = compileMappings(files, { ...setup, channels: [own] });
     if (mapper === null) throw new ConfigError(problems.map((problem) => toConfigProblem(problem, from)));
     const failedCases = () => failCases(files, { ...setup, channels: [] }, from);

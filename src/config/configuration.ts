@@ -73,6 +73,8 @@ export interface ChannelConfiguration {
   readonly acknowledge: 'stored' | 'taken' | 'settled';
   readonly answerWithinMs: number;
   readonly ackDialect: AckDialect;
+  /** The subtree under `targets:`, what its mappings call a target and which one that is here; null = all are called so. */
+  readonly targets: YamlPlace | null;
   /** The target that takes acknowledgements whose connection is gone; null = there is none. */
   readonly returnTo: string | null;
   /** When its silence is an alarm; null = by its own rhythm. */

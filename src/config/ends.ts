@@ -72,6 +72,7 @@ export function readEnds(shape: Ends, yaml: YamlFile, plugins: readonly AnyPlugi
       acknowledge,
       answerWithinMs: answerWithin,
       ackDialect: dialectOf(ackDialect),
+      targets: yaml.place(['channels', name, 'targets']),
       returnTo: returnTo ?? null,
       quietAfterMs: quietAfter === 'usual' ? null : quietAfter,
       mappingsPlace: yaml.place(['channels', name, 'mappings']),

@@ -149,10 +149,12 @@ function checkChannels(shape: Shape, yaml: YamlFile, problems: ConfigProblem[], 
       const text = `“${charset}” is no character set that is known here. Names are those of MSH-18, such as 8859/1.`;
       problems.push(yaml.problemAt(['channels', name, 'charset', key], text));
     }
-    if (channel.return !== undefined && !Object.hasOwn(shape.targets, channel.return)) {
-      const meant = closestName(channel.return, Object.keys(shape.targets));
+    const named = Object.entries(channel.targets).map(([called, target]) => [['targets', called], target] as const);
+    for (const [key, target] of [...named, [['return'], channel.return ?? null] as const]) {
+      if (target === null || Object.hasOwn(shape.targets, target)) continue;
+      const meant = closestName(target, Object.keys(shape.targets));
       const hint = meant === null ? '' : ` Did you mean “${meant}”?`;
-      problems.push(yaml.problemAt(['channels', name, 'return'], `There is no target “${channel.return}”.${hint}`));
+      problems.push(yaml.problemAt(['channels', name, ...key], `There is no target “${target}”.${hint}`));
     }
     if (channel.acknowledge !== 'settled' && yaml.place(['channels', name, 'answerWithin']) !== null) {
       const text = '“answerWithin” says something only beside acknowledge: settled.';

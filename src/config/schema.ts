@@ -104,6 +104,12 @@ export const channel = z.strictObject({
       'When the sender is answered: stored = on disk, wrong content is held; taken = on disk and accepted by the mapping; settled = everything made of it has ended.',
     ),
   answerWithin: duration('With settled: the sender is told to ask again after this long.', '30s'),
+  targets: z
+    .record(name, z.union([name, z.null()], { error: 'must be the name of a target, or null' }))
+    .default({})
+    .describe(
+      'What its mappings call a target, and which target that is for this channel; null = none, where they can do without.',
+    ),
   return: name
     .optional()
     .describe('Target for application acknowledgements whose connection is gone; it has to take acknowledgements.'),

@@ -6,7 +6,7 @@ import { keepProblem, type Problem, suggest } from './problem.ts';
 import type { PartyFacts } from './scope.ts';
 import type { MappingSetup } from './setup.ts';
 import { compileTable, emptyTable, type Table } from './table.ts';
-import { parseYaml, type SourceFile, type YamlNode } from './yaml-node.ts';
+import { type NamedNode, parseYaml, type SourceFile, type YamlNode } from './yaml-node.ts';
 
 /** A channel as its mappings see it. */
 export interface ChannelSetup {
@@ -20,6 +20,8 @@ export interface ChannelSetup {
   readonly zone: string | null;
   /** The channel's `with:`; null = none. */
   readonly overrides: YamlNode | null;
+  /** The channel's `targets:`, which target is meant where a mapping names one; null = that of the name. */
+  readonly targets: YamlNode | null;
   /** Where the channel names its mappings, for problems; null = nowhere a person could look. */
   readonly node: YamlNode | null;
 }
@@ -48,7 +50,8 @@ export function compileMappings(files: readonly SourceFile[], setup: CompileSetu
   // What cannot be read is missing everywhere: to say so would hide the one mistake behind its consequences.
   for (const channel of parts.isWhole ? setup.channels : []) {
     const mappings = channel.mappings.flatMap((name) => compileFor(channel, name, parts, setup, problems));
-    checkOverrides(channel, mappings, problems);
+    checkNamed(channel, mappings, 'setting', problems);
+    checkNamed(channel, mappings, 'target', problems);
     channels.set(channel.name, { name: channel.name, mappings, charset: channel.charset });
   }
   if (parts.isWhole) compileUnused(parts, setup, problems);
@@ -143,14 +146,20 @@ function compileFor(
   return mapping === null ? [] : [mapping];
 }
 
-/** `with:` may name a setting of any mapping of its channel. */
-function checkOverrides(channel: ChannelSetup, mappings: readonly MessageMapping[], problems: Problem[]): void {
-  // A mapping that could not be made may have had the setting.
-  if (channel.overrides === null || mappings.length < channel.mappings.length) return;
-  const known = [...new Set(mappings.flatMap(({ settings }) => settings))];
+/** `with:` may name a setting of any mapping of its channel, `targets:` a target that any of them delivers to. */
+function checkNamed(
+  channel: ChannelSetup,
+  mappings: readonly MessageMapping[],
+  kind: 'setting' | 'target',
+  problems: Problem[],
+): void {
+  const given = kind === 'setting' ? channel.overrides : channel.targets;
+  // A mapping that could not be made may have had it.
+  if (given === null || mappings.length < channel.mappings.length) return;
+  const known = [...new Set(mappings.flatMap(({ settings, targets }) => (kind === 'setting' ? settings : targets)))];
   const what = mappings.length === 1 ? `The mapping ${mappings[0]?.name} has` : 'The mappings of this channel have';
-  for (const [key, { keyNode }] of keepProblem(problems, () => channel.overrides?.entries() ?? [], [])) {
-    if (!known.includes(key)) problems.push(keyNode.problem(`${what} no setting "${key}"`, suggest(key, known)));
+  for (const [key, { keyNode }] of keepProblem(problems, () => given.entries(), new Map<string, NamedNode>())) {
+    if (!known.includes(key)) problems.push(keyNode.problem(`${what} no ${kind} "${key}"`, suggest(key, known)));
   }
 }
 
@@ -176,6 +185,7 @@ function mappingSetup(
     parties: setup.parties,
     permitted: channel?.parties ?? [],
     overrides: channel?.overrides ?? null,
+    targets: channel?.targets?.entries() ?? new Map(),
     zone: channel?.zone ?? null,
     secret: setup.secret,
   };
@@ -188,9 +198,10 @@ function versionOf(files: readonly SourceFile[], setup: CompileSetup): string {
   const hash = createHash('sha256');
   for (const file of [...files].sort((a, b) => inCodeUnits(a.path, b.path)))
     hash.update(`${file.path}\0${file.text}\0`);
-  const channels = setup.channels.map(({ overrides, node: _, ...rest }) => ({
+  const channels = setup.channels.map(({ overrides, targets, node: _, ...rest }) => ({
     ...rest,
     with: overrides?.literal() ?? null,
+    ...(targets === null ? {} : { targets: targets.literal() }),
   }));
   hash.update(JSON.stringify([channels, setup.operations, setup.parties]));
   return hash.digest('hex').slice(0, 16);

@@ -20,6 +20,8 @@ export interface OnceRule {
 /** One entry of `deliver:` or `then:`. */
 export interface Deliver {
   readonly target: string;
+  /** What the mapping calls that target: what is derived from it stays the same, whichever target a channel means. */
+  readonly called: string;
   readonly operation: string;
   readonly holds: ((scope: Scope) => boolean) | null;
   readonly notBefore: Schedule | null;
@@ -71,7 +73,7 @@ export function compileDeliveries(
 function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSetup, isFollowUp: boolean): Deliver[] {
   const keys = node.keys(KEYS);
   const to = keys.get('to') ?? node.fail('to: target/operation is needed');
-  const { target, operation, isConfigured } = readAddress(to, keys.get('optional')?.flag() ?? false, setup);
+  const { target, called, operation, isConfigured } = readAddress(to, keys.get('optional')?.flag() ?? false, setup);
   const schedule = (key: 'notBefore' | 'notAfter') => {
     const at = keys.get(key);
     return at === undefined ? null : compileSchedule(at, around, key === 'notAfter' ? 'end' : 'begin');
@@ -83,6 +85,7 @@ function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSet
   if (then !== undefined && isFollowUp) then.fail('What follows an answer has nothing to follow it');
   const delivery: Deliver = {
     target,
+    called,
     operation,
     holds: when === undefined ? null : compileWhen(when, around.variables),
     notBefore: schedule('notBefore'),
@@ -109,20 +112,38 @@ function compileOnce(node: YamlNode, around: Surroundings): OnceRule {
   };
 }
 
+/** What a list of deliveries calls the targets it delivers to, at once or later. @throws ProblemError */
+export function namesOfTargets(node: YamlNode): string[] {
+  return node.items().flatMap((item) => {
+    const entries = item.entries();
+    const then = entries.get('then')?.value;
+    const own = ADDRESS.exec(entries.get('to')?.value.text() ?? '')?.[1];
+    return [...(own === undefined ? [] : [own]), ...(then === undefined ? [] : namesOfTargets(then))];
+  });
+}
+
+const ADDRESS = /^([^/\s]+)\/([^/\s]+)$/;
+
 /** `target/operation`, both configured; a target that is not is nobody's mistake where the delivery is optional. */
 function readAddress(to: YamlNode, isOptional: boolean, setup: MappingSetup) {
-  const [, target = '', operation = ''] =
-    /^([^/\s]+)\/([^/\s]+)$/.exec(to.text('target/operation')) ?? to.fail('Expected target/operation');
-  if (setup.operations === null) return { target, operation, isConfigured: true };
+  const [, called = '', operation = ''] =
+    ADDRESS.exec(to.text('target/operation')) ?? to.fail('Expected target/operation');
+  if (setup.operations === null) return { target: called, called, operation, isConfigured: true };
+  const named = setup.targets.get(called)?.value ?? null;
+  if (named?.isNull) {
+    if (isOptional) return { target: called, called, operation, isConfigured: false };
+    return named.fail(`The mapping cannot do without the target "${called}"`);
+  }
+  const target = named?.text('the name of a target') ?? called;
   const known = Object.keys(setup.operations);
   if (!known.includes(target)) {
-    if (isOptional) return { target, operation, isConfigured: false };
-    return to.fail(`No target "${target}" is configured`, suggest(target, known));
+    if (isOptional && named === null) return { target, called, operation, isConfigured: false };
+    return (named ?? to).fail(`No target "${target}" is configured`, suggest(target, known));
   }
   const operations = setup.operations[target] ?? [];
   if (!operations.includes(operation)) {
     const hint = suggest(operation, operations) ?? operations.join(', ');
-    to.fail(`The target ${target} has no operation "${operation}"`, hint);
+    (named ?? to).fail(`The target ${target} has no operation "${operation}"`, hint);
   }
-  return { target, operation, isConfigured: true };
+  return { target, called, operation, isConfigured: true };
 }

@@ -8,7 +8,7 @@ import type { Header } from '../hl7/header.ts';
 import { locateSegment } from '../hl7/path.ts';
 import { bodyText } from './body-text.ts';
 import { writeBody } from './bundle.ts';
-import { compileDeliveries, type Deliver, type OnceRule } from './deliver.ts';
+import { compileDeliveries, type Deliver, namesOfTargets, type OnceRule } from './deliver.ts';
 import { readInstant } from './instant.ts';
 import { writeMessage } from './message.ts';
 import { compileNames } from './names.ts';
@@ -60,6 +60,8 @@ export interface MessageMapping {
   readonly zone: string;
   /** What a channel may say otherwise under `with:`. */
   readonly settings: readonly string[];
+  /** What it calls the targets it delivers to; a channel may mean others under `targets:`. */
+  readonly targets: readonly string[];
   /** null = takes it; else which part of MSH-9 does not fit. */
   refuses(header: Header): Refusal | null;
   mapMessage(run: Run): ResultOutcome[];
@@ -206,7 +208,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     if (end === null || instant === null)
       throw new Fault('mapping-incomplete', { at: found?.at ?? null, where, detail: 'a time with offset is needed' });
     // What one care provider knows decides nothing for another.
-    const parts = [one.target, one.operation, scope.party?.id ?? '', ...readParts(common, scope)];
+    const parts = [one.called, one.operation, scope.party?.id ?? '', ...readParts(common, scope)];
     return { key: deriveKey(setup.secret, ['once', ...parts]), at: instant.epochMilliseconds, until: end };
   };
 
@@ -236,7 +238,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     const { target, operation, party } = draft;
     return {
       draft,
-      states: `${one.target}/${one.operation} ${lasting}`,
+      states: `${one.called}/${one.operation} ${lasting}`,
       body: { target, operation, party, body: text, trail: scope.run.trail?.takeEntries() ?? [], where: one.where },
       issues,
     };
@@ -250,7 +252,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       return { bytes: Buffer.from(text), text, lasting };
     }
     const { lasting } = body;
-    const key = ['control-id', resultKey, one.target, one.operation, lasting];
+    const key = ['control-id', resultKey, one.called, one.operation, lasting];
     const bytes = writeMessage(body, deriveIdentifier(setup.secret, key).slice(-MAX_CONTROL_ID), one.where);
     return { bytes, text: run.trail === null ? '' : bodyText(bytes), lasting };
   };
@@ -329,6 +331,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     name,
     zone,
     settings: [...names.settings, 'party'],
+    targets: keepProblem([], () => namesOfTargets(need('deliver')), []),
     refuses: match,
     tests: attempt(() => keys.get('tests')?.items() ?? [], []),
     mapMessage(run) {

@@ -48,7 +48,7 @@ function plainChannel(
   overrides: YamlNode | null,
 ): ChannelSetup {
   const charset = { default: null, force: null };
-  return { name, mappings: [mapping], parties, charset, zone: null, overrides, node: null };
+  return { name, mappings: [mapping], parties, charset, zone: null, overrides, targets: null, node: null };
 }
 
 function mappingsWithCases(files: readonly SourceFile[]): string[] {

@@ -1,7 +1,7 @@
 import type { Problem } from './problem.ts';
 import type { PartyFacts } from './scope.ts';
 import type { Table } from './table.ts';
-import type { YamlNode } from './yaml-node.ts';
+import type { NamedNode, YamlNode } from './yaml-node.ts';
 
 /** What a message mapping is compiled with, beside its own file. */
 export interface MappingSetup {
@@ -21,6 +21,8 @@ export interface MappingSetup {
   readonly permitted: readonly string[];
   /** `with:` of the channel: rules that replace the mapping's settings. */
   readonly overrides: YamlNode | null;
+  /** `targets:` of the channel: by what mappings call a target, its name here; an empty value = none. */
+  readonly targets: ReadonlyMap<string, NamedNode>;
   readonly zone: string | null;
   readonly secret: Uint8Array;
 }

@@ -273,6 +273,16 @@ describe('a mistake', () => {
       '18:13 There is no target “covidd”. Did you mean “covid”?',
     ],
     [
+      'a target of its own that is not there',
+      ['zone:', 'targets: { lis: covidd, certificates: null }\n    zone:'],
+      '18:21 There is no target “covidd”. Did you mean “covid”?',
+    ],
+    [
+      'a target of its own that is no name',
+      ['zone:', 'targets: { lis: 5 }\n    zone:'],
+      '18:21 “channels.lab.targets.lis” must be the name of a target, or null.',
+    ],
+    [
       'a time to answer that nothing waits for',
       ['zone:', 'answerWithin: 5s\n    zone:'],
       '18:19 “answerWithin” says something only beside acknowledge: settled.',

@@ -1,5 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { type ChannelWish, compile, mapperOf, mappingFile, mappingText, PROJECT_FILES, problemsOf } from './kit.ts';
+import {
+  type ChannelWish,
+  CONTEXT,
+  compile,
+  HEADER,
+  mapperOf,
+  mappingFile,
+  mappingText,
+  message,
+  PROJECT_FILES,
+  problemsOf,
+} from './kit.ts';
 
 const problemsIn = (sections: Record<string, string | null>, ...more: { path: string; text: string }[]) =>
   problemsOf(compile([mappingFile(sections), ...more]));
@@ -466,6 +477,26 @@ describe('a channel', () => {
       'sluss.yaml:2:19 Expected a field number: OBX-x',
     ],
     ['settings that are none', { with: '[]' }, 'sluss.yaml:1:1 Expected a map (key: value), found a list'],
+    [
+      'a target its mapping never names',
+      { targets: 'tt: t' },
+      'sluss.yaml:1:1 The mapping m has no target "tt" (did you mean "t"?)',
+    ],
+    [
+      'a target that is not configured',
+      { targets: 't: covidbeviss' },
+      'sluss.yaml:1:4 No target "covidbeviss" is configured (did you mean "covidbevis"?)',
+    ],
+    [
+      'a target of another kind',
+      { targets: 't: certificates' },
+      'sluss.yaml:1:4 The target certificates has no operation "op" (write)',
+    ],
+    [
+      'no target where its mapping needs one',
+      { targets: 't: null' },
+      'sluss.yaml:1:4 The mapping cannot do without the target "t"',
+    ],
     ['an unknown mapping', { mappings: ['mm'] }, 'mm:1:1 Channel lab: there is no mapping "mm" (did you mean "m"?)'],
     [
       'an unknown zone',
@@ -487,6 +518,41 @@ describe('a channel', () => {
   });
 });
 
+describe('a target that a channel calls otherwise', () => {
+  const then = '[{ to: back/op, optional: true, body: { value: 1 } }]';
+  const files = [mappingFile({ deliver: `[{ to: t/op, body: { from: OBX-5 }, then: ${then} }]` })];
+  const operations = { t: ['op'], north: ['op'], south: ['op'] };
+  const bytes = message([HEADER, 'PID|1||1', 'OBR|1||F', 'OBX|1|ST|X||y']);
+  const made = (targets?: string) => {
+    const wish = targets === undefined ? {} : { targets };
+    const mapper = mapperOf(compile(files, wish, { operations }));
+    const mapped = mapper.map(bytes, CONTEXT);
+    const [draft] = mapped.drafts;
+    const resultKey = draft?.resultKey ?? '';
+    const response = { status: 200, contentType: null, body: Buffer.from('{}'), fault: null };
+    const answered = { resultKey, target: draft?.target ?? '', operation: 'op', party: 'nord', at: 0, response };
+    const back = mapper.mapResponse(bytes, answered, CONTEXT).map(({ target }) => target);
+    return { target: draft?.target, digest: mapped.statements[0]?.digest, back };
+  };
+
+  it('is that one for this channel alone, in what follows an answer, too', () => {
+    expect(made('back: north')).toMatchObject({ target: 't', back: ['north'] });
+    expect(made('{ t: south, back: north }')).toMatchObject({ target: 'south', back: ['north'] });
+  });
+
+  it('is left out where the channel has none, and where there is none of the name', () => {
+    expect(made('back: null').back).toEqual([]);
+    expect(made().back).toEqual([]);
+    expect(problemsOf(compile(files, { targets: 'back: nroth' }, { operations }))).toEqual([
+      'sluss.yaml:1:7 No target "nroth" is configured (did you mean "north"?)',
+    ]);
+  });
+
+  it('makes no new version of a result', () => {
+    expect(made('t: south').digest).toBe(made().digest);
+  });
+});
+
 describe('the version', () => {
   const version = (sections: Record<string, string> = {}, wish: ChannelWish = {}) =>
     mapperOf(compile([mappingFile(sections), { path: 'a.yaml', text: 'table: a\nrows: {}\n' }], wish)).version;
@@ -504,6 +570,7 @@ describe('the version', () => {
       version({}, { with: 'party: MSH-6' }),
       version({}, { parties: ['syd'] }),
       version({}, { zone: 'UTC' }),
+      version({}, { targets: 't: t' }),
     ];
     expect(new Set(all).size).toBe(all.length);
   });

@@ -19,9 +19,11 @@ const PARTIES = [
   { id: 'syd', name: 'Klinik Syd', organisationNumber: '5599999991' },
 ];
 
-export interface ChannelWish extends Partial<Omit<ChannelSetup, 'overrides'>> {
+export interface ChannelWish extends Partial<Omit<ChannelSetup, 'overrides' | 'targets'>> {
   /** `with:` as YAML. */
   readonly with?: string;
+  /** `targets:` as YAML. */
+  readonly targets?: string;
 }
 
 /** Compiles files for one channel, `lab`. */
@@ -30,7 +32,7 @@ export function compile(
   wish: ChannelWish = {},
   more: Partial<Omit<CompileSetup, 'channels'>> = {},
 ): Compiled {
-  const { with: overrides, ...rest } = wish;
+  const { with: overrides, targets, ...rest } = wish;
   const channel: ChannelSetup = {
     name: 'lab',
     mappings: ['m'],
@@ -39,6 +41,7 @@ export function compile(
     zone: null,
     node: null,
     overrides: overrides === undefined ? null : yaml(overrides, 'sluss.yaml'),
+    targets: targets === undefined ? null : yaml(targets, 'sluss.yaml'),
     ...rest,
   };
   return compileMappings(files, {

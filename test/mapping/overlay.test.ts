@@ -28,6 +28,7 @@ function compile(overlays: Record<string, string>, mapping = 'lab') {
         charset: { default: null, force: null },
         zone: null,
         overrides: null,
+        targets: null,
         node: null,
       },
     ],
@@ -307,7 +308,7 @@ describe('a mistake in an overlay', () => {
     const lab = { path: 'lab.yaml', text: 'mapping: lab\nextends: oru-r01\nlane: $nobody\n' };
     const channel = { mappings: ['lab'], parties: ['p'], charset: { default: null, force: null }, zone: null };
     const { problems } = compileMappings([...files, lab], {
-      channels: [{ name: 'c', overrides: null, node: null, ...channel }],
+      channels: [{ name: 'c', overrides: null, targets: null, node: null, ...channel }],
       operations: { fhir: ['transaction'] },
       parties: [PARTY],
       secret: Buffer.alloc(32, 1),

@@ -8,6 +8,7 @@ const CHANNEL = {
   charset: { default: null, force: null },
   zone: null,
   overrides: null,
+  targets: null,
   node: null,
 };
 const HEAD = `mapping: m

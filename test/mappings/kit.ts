@@ -19,6 +19,7 @@ export function mapperOf(mapping: string, more: readonly SourceFile[] = [], setu
         charset: { default: 'UNICODE UTF-8', force: null },
         zone: null,
         overrides: null,
+        targets: null,
         node: null,
         ...setup,
       },

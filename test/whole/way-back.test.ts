@@ -8,7 +8,7 @@ import { systemClock } from '../../src/system-clock.ts';
 import { type Lis, startLis } from './lis.ts';
 import { personnummer } from './message.ts';
 import { connectPeer } from './mllp-peer.ts';
-import { makeSite, NORD, type Site, type SiteOptions } from './site.ts';
+import { makeSite, NORD, SYD, type Site, type SiteOptions } from './site.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -193,6 +193,36 @@ describe('a certificate on its way back to the LIS', { timeout: 120_000 }, () =>
     expect(lis.frames).toHaveLength(1);
     const back = deliveries().filter(({ target }) => target === 'lis');
     expect(back.map(({ state }) => state)).toEqual(['delivered', 'held']);
+  });
+
+  it('goes to the LIS that the channel means, by one mapping for all of them, or to none', async () => {
+    await make();
+    await using other = await startLis();
+    const back = (text: string, channel: string, target: string | null) =>
+      text.replace(`  ${channel}:\n`, `  ${channel}:\n    targets: { lis: ${target} }\n`);
+    site.configure((text) => {
+      const named = text.replace(
+        /( {2}lis):((?:\n {4}.*)+)/,
+        `$1-a:$2\n  lis-b: { kind: mllp, host: 127.0.0.1, port: ${other.port} }`,
+      );
+      return back(back(back(named, 'lab-nord', 'lis-a'), 'lab-syd', 'lis-b'), 'lab-both', null);
+    });
+    const engine = await site.start();
+    const syd = Buffer.from(resultOf('S1', 14).toString('latin1').replace(NORD.number, SYD.number), 'latin1');
+    for (const [channel, message] of [
+      ['lab-both', resultOf('B1', 15)],
+      ['lab-nord', resultOf('N1', 13)],
+      ['lab-syd', syd],
+    ] as const) {
+      using peer = await connectPeer(await site.port(channel));
+      expect(await peer.exchange(message)).toMatchObject({ code: 'AA' });
+    }
+    await engine.seen('delivery-delivered', ({ target }) => target === 'lis-a');
+    await engine.seen('delivery-delivered', ({ target }) => target === 'lis-b');
+    await engine.seen('delivery-delivered', ({ target }) => target === 'certificates', 9);
+    expect((await engine.stop()).code).toBe(0);
+    const orders = ({ frames }: Lis) => frames.map((frame) => segmentsOf(frame, 'ORC')[0]);
+    expect([orders(lis), orders(other)]).toEqual([['ORC|RE|PN1|FN1'], ['ORC|RE|PS1|FS1']]);
   });
 
   it('is a document, or nothing, where the channel says so', async () => {
