@@ -60,7 +60,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   qr: ['targets/qr-worker.ts'],
   qrcode: ['simulators/'],
   'reflect-metadata': ['simulators/pki.ts'],
-  'temporal-polyfill': ['hl7/datetime.ts', 'mapping/'],
+  'temporal-polyfill': ['hl7/datetime.ts', 'hl7/zone-offset.ts', 'mapping/day.ts'],
   undici: ['targets/', 'simulators/'],
   yaml: ['config/', 'mapping/'],
   zod: ['contracts/', 'config/', 'console/control.ts', 'sources/', 'targets/'],

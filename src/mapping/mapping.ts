@@ -209,7 +209,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       throw new Fault('mapping-incomplete', { at: found?.at ?? null, where, detail: 'a time with offset is needed' });
     // What one care provider knows decides nothing for another.
     const parts = [one.called, one.operation, scope.party?.id ?? '', ...readParts(common, scope)];
-    return { key: deriveKey(setup.secret, ['once', ...parts]), at: instant.epochMilliseconds, until: end };
+    return { key: deriveKey(setup.secret, ['once', ...parts]), at: instant, until: end };
   };
 
   const makeDraft = (one: Deliver, resultKey: string, identifiedBy: string, scope: Scope): MadeDraft | null => {

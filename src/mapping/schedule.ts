@@ -1,4 +1,6 @@
 import { Fault } from '../contracts/fault.ts';
+import { offsetAt } from '../hl7/zone-offset.ts';
+import { DAY_MS, startOfDay } from './day.ts';
 import { readInstant } from './instant.ts';
 import { compilePart } from './rule.ts';
 import { foundText, type Scope } from './scope.ts';
@@ -27,12 +29,10 @@ export function compileSchedule(node: YamlNode, around: Surroundings, edge: 'beg
     const from = readInstant(foundText(found, scope.run));
     if (from === null)
       throw new Fault('mapping-incomplete', { at: found.at, where, detail: 'a time with offset is needed' });
-    if (hours !== null) return Math.round(from.epochMilliseconds + hours(scope) * 3_600_000);
-    const day = from
-      .toZonedDateTimeISO(scope.run.zone)
-      .toPlainDate()
-      .add({ days: (days?.(scope) ?? 0) + (edge === 'end' ? 1 : 0) });
-    return day.toZonedDateTime(scope.run.zone).epochMilliseconds;
+    if (hours !== null) return Math.round(from + hours(scope) * 3_600_000);
+    const { zone } = scope.run;
+    const day = Math.floor((from + offsetAt(from, zone)) / DAY_MS);
+    return startOfDay(day + (days?.(scope) ?? 0) + (edge === 'end' ? 1 : 0), zone);
   };
 }
 

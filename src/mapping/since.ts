@@ -1,8 +1,7 @@
-import { Temporal } from 'temporal-polyfill';
 import { Fault } from '../contracts/fault.ts';
-import { readLocalDay } from './instant.ts';
+import { readDate, readDay } from './day.ts';
 import { compilePart } from './rule.ts';
-import { Found, foundText, type Scope } from './scope.ts';
+import { Found, foundText } from './scope.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import type { YamlNode } from './yaml-node.ts';
 
@@ -15,32 +14,18 @@ import type { YamlNode } from './yaml-node.ts';
 export function compileSince(node: YamlNode, of: YamlNode | null, around: Surroundings): Evaluate {
   const steps = [...node.entries()]
     .map(([date, { keyNode, value }]) => {
-      if (readDate(date) !== date) keyNode.fail('Expected a date', 'such as 2021-07-01');
-      return { date, value: Found.made(value.literal()) };
+      const from = readDate(date) ?? keyNode.fail('Expected a date', 'such as 2021-07-01');
+      return { from, value: Found.made(value.literal()) };
     })
-    .sort((a, b) => (a.date < b.date ? 1 : -1));
+    .sort((a, b) => b.from - a.from);
   const time = compilePart(of ?? node.fail('since needs of: the time whose day counts'), around);
   const where = node.where;
   return (scope) => {
     const found = time(scope);
     if (found === null) return null;
-    const day = dayOf(foundText(found, scope.run), scope);
+    const day = readDay(foundText(found, scope.run), scope.run.zone);
     if (day === null)
       throw new Fault('mapping-incomplete', { at: found.at, where, detail: 'a date or time is needed' });
-    return steps.find(({ date }) => date <= day)?.value ?? null;
+    return steps.find(({ from }) => from <= day)?.value ?? null;
   };
-}
-
-/** The local day of a time with offset, or a date itself; null = neither. */
-function dayOf(text: string, scope: Scope): string | null {
-  return readLocalDay(text, scope.run.zone)?.toString() ?? readDate(text);
-}
-
-function readDate(text: string): string | null {
-  if (!/^\d{4}-\d\d-\d\d$/.test(text)) return null;
-  try {
-    return Temporal.PlainDate.from(text, { overflow: 'reject' }).toString();
-  } catch {
-    return null;
-  }
 }

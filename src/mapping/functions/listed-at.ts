@@ -1,7 +1,7 @@
 import { Fault } from '../../contracts/fault.ts';
+import { readDate, readDay } from '../day.ts';
 import type { FunctionCall } from '../functions.ts';
 import { foundText } from '../scope.ts';
-import { addDays, readDay } from './time-distance.ts';
 
 /**
  * How something stood on a list on a day: `listed`, `grace` (taken off, but not for more than so many days), `withdrawn`,
@@ -23,20 +23,24 @@ export function listedAt({ found, table, run, where }: FunctionCall): string | n
   const days = Number(grace);
   if (grace === '' || !Number.isInteger(days) || days < 0 || days > 36_500) throw fail('days of grace');
 
-  const on = day.toString();
   let [isOver, isInGrace] = [false, false];
   for (const interval of String(row.value).split(' ')) {
-    const [, from, until] = INTERVAL.exec(interval) ?? [];
-    const end = until === '..' ? null : readDay(until ?? '', run.zone);
-    if (from === undefined || until === undefined || (until !== '..' && end === null))
-      throw fail('an interval such as 2021-02-17/..', row.where);
-    if (from !== '..' && on < from) continue;
-    if (end === null || on < end.toString()) return 'listed';
+    const [begin, end] = readInterval(interval) ?? [];
+    if (begin === undefined || end === undefined) throw fail('an interval such as 2021-02-17/..', row.where);
+    if (day < begin) continue;
+    if (day < end) return 'listed';
     isOver = true;
-    isInGrace ||= on < addDays(end, days).toString();
+    isInGrace ||= day < end + days;
   }
   if (isInGrace) return 'grace';
   return isOver ? 'withdrawn' : 'not-yet';
 }
 
-const INTERVAL = /^(\d{4}-\d\d-\d\d|\.\.)\/(\d{4}-\d\d-\d\d|\.\.)$/;
+/** The first day on the list, and the first off it; null = it is none. */
+function readInterval(text: string): readonly [begin: number, end: number] | null {
+  const [from, until, ...more] = text.split('/');
+  if (from === undefined || until === undefined || more.length > 0) return null;
+  const begin = from === '..' ? Number.NEGATIVE_INFINITY : readDate(from);
+  const end = until === '..' ? Number.POSITIVE_INFINITY : readDate(until);
+  return begin === null || end === null ? null : [begin, end];
+}
