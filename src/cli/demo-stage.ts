@@ -135,12 +135,15 @@ function describe(message: StoredMessage, deliveries: readonly StoredDelivery[])
       const why = fault === null ? '' : ` (${fault.code})`;
       return state === 'delivered' ? `${operation} → ${party}` : `${operation} ${state}${why}`;
     });
-  const files = deliveries.filter(({ target, state }) => target === 'certificates' && state === 'delivered').length;
+  const delivered = deliveries.filter(({ state }) => state === 'delivered');
+  const files = delivered.filter(({ target }) => target === 'certificates').length;
+  const back = delivered.filter(({ operation }) => operation === 'message').length;
   const parts = [
     // First what is wrong: the end of a line may be cut.
     ...tellFaults(message.faults),
     ...sent,
     ...(files > 0 ? [`${files} files`] : []),
+    ...(back > 0 ? [`${back} to the LIS`] : []),
     ...message.skipped.map(({ reason }) => reason),
   ];
   return parts.length === 0 ? 'nothing new: what it states is known' : joinParts(parts);
@@ -183,8 +186,8 @@ function compare(conversation: Conversation, answers: readonly string[], outcome
     ]),
   );
   for (const { deliveries } of outcome.messages) {
-    const left = deliveries.filter(({ target, state }) => target === 'certificates' && state !== 'delivered');
-    if (left.length > 0) differences.push(`${left.length} certificate files were not written`);
+    const left = deliveries.filter(({ follows, state }) => follows !== null && state !== 'delivered');
+    if (left.length > 0) differences.push(`${left.length} files or messages back did not arrive`);
   }
   return differences;
 }

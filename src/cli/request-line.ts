@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { createHmac } from 'node:crypto';
 import type { Seen as SeenByCovidbevis } from '../simulators/covidbevis/ledger.ts';
 import type { Seen as SeenByFhir } from '../simulators/fhir/ledger.ts';
+import type { CameBack } from '../simulators/lis.ts';
 
 /** organisationsnummer → id of the party. */
 export type PartyIds = ReadonlyMap<string, string>;
@@ -38,6 +39,14 @@ export function rowOfCovidbevis(seen: SeenByCovidbevis, key: KeyObject): object 
   if (seen.kind !== 'accepted') return null;
   const { bodySha256, personSha256, ...entry } = seen.entry;
   return { kind: 'accepted', ...entry, bodyHash: hash(bodySha256, key), personHash: hash(personSha256, key) };
+}
+
+/** What came back to a LIS as a line of the terminal: `← ORU^R01  22-00001  URN:UVCI:…  BY-PROVIDER  PDF of 9 kB` */
+export function tellCameBack({ type, fillerNumber, uvci, handover, document }: CameBack): string {
+  const [code = '', event = ''] = type.split('^');
+  const size = document === null ? 'no document' : `PDF of ${Math.ceil(document.byteLength / 1000)} kB`;
+  const parts = [`${code}^${event}`, fillerNumber, uvci, handover, size].filter((part) => part !== '');
+  return `← ${parts.join('  ')}`;
 }
 
 /** One request as a line of the terminal; null = it is told with its request. */

@@ -1,11 +1,11 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { openSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { FaultyOperation } from '../simulators/covidbevis/fault-orders.ts';
 import { systemClock } from '../system-clock.ts';
 import { type FaultSpec, type FaultTerms, readFaultSpec } from './fault-spec.ts';
-import { type PartyIds, rowOfCovidbevis, rowOfFhir, tellCovidbevis, tellFhir } from './request-line.ts';
+import { type PartyIds, rowOfCovidbevis, rowOfFhir, tellCameBack, tellCovidbevis, tellFhir } from './request-line.ts';
 import { type ExitCode, nearPath, type Terminal } from './terminal.ts';
 import { makeThrowAwayPki, SAMPLE_PROVIDERS } from './throw-away-pki.ts';
 
@@ -125,6 +125,24 @@ export async function simulateFhir(
   terminal.print('\nCtrl-C ends it. Each request is a line:');
   await asked;
   await fhir.stop();
+  return 0;
+}
+
+/** `sluss simulate lis`: a laboratory system that takes what comes back to it, until it is asked to end. */
+export async function simulateLis(
+  { port, answer }: { readonly port: number; readonly answer: string },
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const { createLis, readCameBack } = await import('../simulators/lis.ts');
+  const lis = createLis((frame) => terminal.print(tellCameBack(readCameBack(frame))));
+  lis.answer = answer;
+  const asked = terminal.untilAskedToEnd();
+  const chosen = await lis.start(port);
+  terminal.print(`The laboratory system listens on 127.0.0.1:${chosen}. In sluss.yaml:\n`);
+  terminal.print(`targets:\n  lis: { kind: mllp, host: 127.0.0.1, port: ${chosen} }`);
+  terminal.print('\nCtrl-C ends it. Each message that comes back is a line:');
+  await asked;
+  await lis.stop();
   return 0;
 }
 
@@ -252,4 +270,20 @@ To see what it holds, as a care provider with its client certificate (with
     .action(async (options: SimulateOptions<FhirFault> & { open?: true }) =>
       finish(await simulateFhir(options, terminal)),
     );
+  simulate
+    .command('lis')
+    .description('a laboratory system that results and certificates come back to, over MLLP')
+    .option('--port <port>', 'port on the loopback address; 0 = any', readPort, 2600)
+    .addOption(new Option('--answer <code>', 'MSA-1 of its answers').choices(['AA', 'AE', 'AR']).default('AA'))
+    .addHelpText(
+      'after',
+      `
+Acknowledges every message, and prints of it the type, the order's number, the
+certificate's identifier, how the person gets it, and how large its PDF is.
+
+Examples:
+  sluss simulate lis
+  sluss simulate lis --port 2601 --answer AE`,
+    )
+    .action(async (options: { port: number; answer: string }) => finish(await simulateLis(options, terminal)));
 }

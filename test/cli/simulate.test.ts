@@ -118,6 +118,26 @@ describe('sluss simulate fhir', () => {
   });
 });
 
+describe('sluss simulate lis', () => {
+  it('takes what comes back, by the configuration it prints, and prints a line of it', async () => {
+    const simulating = runCommand(['simulate', 'lis', '--port', '0']);
+    while (!simulating.out().includes('Ctrl-C')) await new Promise((resolve) => setImmediate(resolve));
+    const printed = parse(/^targets:\n.*$/m.exec(simulating.out())?.[0] ?? '');
+    const own = parse(readFileSync(home.configFile, 'utf8'));
+    Object.assign(own.targets, printed.targets);
+    writeFileSync(home.configFile, JSON.stringify(own));
+    const sluss = await home.start();
+    await sendAll(portOf(sluss, 'lab-nord'), [negativeTest({ controlId: 'B1' })]);
+    await home.seen('delivery-delivered', 5);
+    await sluss.stop();
+    simulating.ask();
+    expect((await simulating.done).code).toBe(0);
+    const { uvci } = home.standIn.ledger.entries()[0] ?? {};
+    const line = simulating.out().split('\n').at(-1);
+    expect(line).toMatch(new RegExp(`^← ORU\\^R01 {2}B1 {2}${uvci} {2}(MAILBOX|BY-PROVIDER) {2}PDF of \\d+ kB$`));
+  });
+});
+
 /** A stand-in that listens, and one way to ask it as region-nord. */
 async function simulate(kind: 'covidbevis' | 'fhir', args: readonly string[]) {
   const pki = join(home.folder, 'other-pki');

@@ -15,6 +15,8 @@ describe('sluss demo --once', () => {
     const { code } = await demo.ended;
     expect(`${demo.output()}${demo.errors()}`).toContain('All as written down');
     expect(demo.output()).toContain('No request came under another provider’s certificate.');
+    expect(demo.output()).toMatch(/^\d\d of them came back as HL7 messages with their PDF: \d+ to lis-nord, [1-9]/m);
+    expect(demo.output()).toMatch(/^[1-9]\d* of these are in a digital mailbox, [1-9]\d* have to be handed over\.$/m);
     const count = readdirSync(join(ROOT, 'fixtures/conversations')).length;
     expect(demo.output()).toContain(`${count} conversations`);
     expect(code).toBe(0);
