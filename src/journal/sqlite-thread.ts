@@ -9,6 +9,12 @@ interface Pending {
   readonly reject: (fault: Fault) => void;
 }
 
+/**
+ * What a journal's thread makes is short-lived and small; left alone, V8 gives each thread up to 48 MB of young space it
+ * does not need and never hands back (the writer: 145 MB of heap with 14 in use, 22 so).
+ */
+const MEMORY = { maxYoungGenerationSizeMb: 12 };
+
 /** This side of a worker thread. */
 export interface SqliteThread {
   /** Attempts found cut off when it started. */
@@ -30,7 +36,7 @@ export interface ThreadEvents {
 export function startThread(options: WorkerOptions, events: ThreadEvents): Promise<SqliteThread> {
   // Node runs worker.ts as it stands; the compiled package has worker.js beside this file.
   const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: options });
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: options, resourceLimits: MEMORY });
   const post = (message: ToWorker, transfer: ArrayBuffer[] = []) => worker.postMessage(message, transfer);
   const pending = new Map<number, Pending>();
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));

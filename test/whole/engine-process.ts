@@ -4,6 +4,8 @@ import { join } from 'node:path';
 /** The project whose engine is tested; the mutation script puts a planted one in its place. */
 export const ROOT = process.env.SLUSS_UNDER_TEST ?? join(import.meta.dirname, '../..');
 const SLUSS = join(ROOT, 'src/cli/sluss.ts');
+/** As the program's first line and the package's scripts start it. */
+const MEMORY = '--max-semi-space-size=8';
 /** Characters of what an engine wrote that are kept. */
 const MOST_OUTPUT = 200_000_000;
 /** Longest wait for anything a process is to say or do: a bound for what hangs, not a measure of speed. */
@@ -47,7 +49,7 @@ export function spawnSluss(
   through: readonly string[] = [],
 ): EngineProcess {
   const [command = process.execPath, ...rest] = [...through, process.execPath];
-  const child: ChildProcess = spawn(command, [...rest, ...nodeOptions, SLUSS, ...args], {
+  const child: ChildProcess = spawn(command, [...rest, MEMORY, ...nodeOptions, SLUSS, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: '1' },
   });
