@@ -1,5 +1,6 @@
 import { createPrivateKey } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, type SecureVersion, type TLSSocket } from 'node:tls';
@@ -56,6 +57,34 @@ function sendByNodeHl7Client(port: number, text: string, tls?: object): Promise<
   });
 }
 
+/** As much of simple-hl7 as is used here; it has no types of its own. */
+interface SimpleHl7 {
+  readonly Parser: new (options: { segmentSeperator: string }) => { parse(text: string): SimpleMessage };
+  readonly Server: { createTcpClient(options: { host: string; port: number; keepalive: boolean }): SimpleClient };
+}
+
+interface SimpleMessage {
+  getSegment(name: string): { getField(at: number): string } | undefined;
+}
+
+interface SimpleClient {
+  send(message: SimpleMessage, answered: (error: Error | null, answer: SimpleMessage) => void): void;
+  close(): void;
+}
+
+const simpleHl7 = createRequire(import.meta.url)('simple-hl7') as SimpleHl7;
+
+function sendBySimpleHl7(client: SimpleClient, text: string): Promise<string> {
+  const message = new simpleHl7.Parser({ segmentSeperator: '\r' }).parse(text);
+  return new Promise((resolve, reject) => {
+    client.send(message, (error, answer) => {
+      const msa = answer?.getSegment('MSA');
+      if (error === null && msa !== undefined) resolve(`${msa.getField(1)} ${msa.getField(2)}`);
+      else reject(error ?? new Error('no MSA'));
+    });
+  });
+}
+
 /** The client is typed with a copy of @medplum/core of its own. */
 function parse(text: string): Parameters<Hl7Client['sendAndWait']>[0] {
   return Hl7Message.parse(text) as unknown as Parameters<Hl7Client['sendAndWait']>[0];
@@ -80,6 +109,23 @@ describe('foreign senders', () => {
     expect(answers.map((answer) => answer.getSegment('MSA')?.getField(2)?.toString())).toEqual(ids);
     expect(answers.every((answer) => answer.getSegment('MSA')?.getField(1)?.toString() === 'AA')).toBe(true);
     expect(fake.calls).toHaveLength(51);
+  });
+
+  it.each([
+    ['on one connection', true, 1],
+    ['with a new connection for each message', false, 5],
+  ])('answers simple-hl7, %s', async (_, keepalive, connections) => {
+    const { port, fake } = await listen();
+    const client = simpleHl7.Server.createTcpClient({ host: '127.0.0.1', port, keepalive });
+    cleanups.push(() => client.close());
+    const ids = ['S-1', 'S-2', 'S-3', 'S-4', 'S-5'];
+    for (const id of ids) {
+      expect(await sendBySimpleHl7(client, oru(id))).toBe(`AA ${id}`);
+      // It forgets its connection only after it has told of the answer.
+      await Promise.resolve();
+    }
+    expect(fake.calls.map(({ text }) => text.replace(/\r$/, ''))).toEqual(ids.map((id) => oru(id).replace(/\r$/, '')));
+    expect(new Set(fake.calls.map(({ inbound }) => inbound.origin)).size).toBe(connections);
   });
 });
 
