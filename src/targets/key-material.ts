@@ -111,6 +111,15 @@ function readPkcs12(container: Uint8Array, passphrase: string | null, version: s
   };
 }
 
+/** Authorities still write PKCS#12 with ciphers that OpenSSL 3 has put away (RC2, 40 bits). */
+function whyNotOpened({ code, message }: NodeJS.ErrnoException, { passphrase }: { passphrase?: string }): string {
+  if (code === 'ERR_CRYPTO_UNSUPPORTED_OPERATION')
+    return 'the PKCS#12 file is encrypted in an old way: write it anew, as docs/covidbevis.md says';
+  if (message !== 'mac verify failure') return 'the file is no PKCS#12 that can be read';
+  if (passphrase === undefined) return 'the PKCS#12 file has a passphrase and none is configured';
+  return 'the PKCS#12 file cannot be opened with the passphrase';
+}
+
 /** Node opens PKCS#12 only for TLS; a socket that is never connected says which certificate it would show. */
 function readLeaf(tls: { pfx: Buffer; passphrase?: string }): X509Certificate | undefined {
   let socket: TLSSocket | null = null;
@@ -119,7 +128,7 @@ function readLeaf(tls: { pfx: Buffer; passphrase?: string }): X509Certificate | 
     socket = new TLSSocket(new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() }), { secureContext });
     return socket.getX509Certificate();
   } catch (error) {
-    throw new UnusableKey('the PKCS#12 file cannot be opened with the passphrase', 'certificate', error);
+    throw new UnusableKey(whyNotOpened(error as NodeJS.ErrnoException, tls), 'certificate', error);
   } finally {
     socket?.destroy();
   }

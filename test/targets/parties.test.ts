@@ -300,6 +300,22 @@ describe('parties', () => {
       where: 'n.p12',
       detail: 'the PKCS#12 file cannot be opened with the passphrase',
     });
+    expect(stopped(() => load({ pkcs12: 'n.p12' }).credentials('north')).detail).toBe(
+      'the PKCS#12 file has a passphrase and none is configured',
+    );
+    files.set('n.p12', issued.cert);
+    const other = load({ pkcs12: 'n.p12', passphrase: { env: 'GOOD' } });
+    expect(stopped(() => other.credentials('north')).detail).toBe('the file is no PKCS#12 that can be read');
+  });
+
+  it('tells PKCS#12 of old ciphers from a wrong passphrase', async () => {
+    const issued = await putNorth();
+    const container = await makePkcs12(issued.cert, issued.key, 'hemligt', ['-legacy']);
+    if (container === null) return console.warn('not tested: old PKCS#12, for there is no openssl to make one');
+    files.set('n.p12', container);
+    variables.GOOD = 'hemligt';
+    const old = load({ pkcs12: 'n.p12', passphrase: { env: 'GOOD' } });
+    expect(stopped(() => old.credentials('north')).detail).toContain('encrypted in an old way');
   });
 
   it('wants a chain in order', async () => {
@@ -335,14 +351,19 @@ function encryptKey(pem: string, passphrase: string): string {
   return key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }).toString();
 }
 
-async function makePkcs12(cert: string, key: string, passphrase: string): Promise<Buffer | null> {
+async function makePkcs12(
+  cert: string,
+  key: string,
+  passphrase: string,
+  more: readonly string[] = [],
+): Promise<Buffer | null> {
   const folder = await mkdtemp(join(tmpdir(), 'pkcs12-'));
   const path = (name: string) => join(folder, name);
   try {
     await writeFile(path('cert'), cert);
     await writeFile(path('key'), key, { mode: 0o600 });
     const order = ['pkcs12', '-export', '-in', path('cert'), '-inkey', path('key'), '-out', path('out')];
-    execFileSync('openssl', [...order, '-passout', `pass:${passphrase}`], { stdio: 'ignore' });
+    execFileSync('openssl', [...order, ...more, '-passout', `pass:${passphrase}`], { stdio: 'ignore' });
     return await readFile(path('out'));
   } catch {
     return null;
