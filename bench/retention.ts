@@ -38,6 +38,7 @@ function makeAdmission(receivedAt: number): Admission {
       drafts: [],
       skipped: [],
       faults: [],
+      provides: [],
       warnings: [],
     },
   };

@@ -23,7 +23,7 @@ const SYSTEMS = readTable('se-identifier-systems');
  */
 export function mapCertificate(bytes: Uint8Array): Mapped {
   const lines = new Lines(bytes);
-  const mapped: Mapped = { statements: [], drafts: [], skipped: [], faults: [], warnings: [] };
+  const mapped: Mapped = { statements: [], drafts: [], skipped: [], faults: [], provides: [], warnings: [] };
   let pid: Line | null = null;
   let obr: Line | null = null;
   const observations: { obx: Line; obr: Line; pid: Line }[] = [];
@@ -109,6 +109,7 @@ function mapResult(lines: Lines, pid: Line, obr: Line, obx: Line, spm: Line | nu
     notAfter: Date.parse(sampled) + TEST_MS,
     once: null,
     waived: null,
+    needs: null,
   });
   const raws = [
     [obx, 3],

@@ -47,9 +47,11 @@ export function mapReport(bytes: Uint8Array): Mapped {
         notAfter: null,
         once: null,
         waived: null,
+        needs: null,
       },
     ],
     skipped: [],
+    provides: [],
     faults: [],
     warnings: bundle.warnings,
   };

@@ -19,6 +19,13 @@ export interface Journal {
    * `onCorrection`; older rank → its drafts are cancelled as `stale`. Of drafts with one `once` key the first counts, and
    * those within its time are cancelled as `not-first` for as long as it does.
    *
+   * Before that, the keys that the outcome `provides` are noted, unless it is refused: they last as long as the message is
+   * remembered, and are replaced with its outcome. A draft whose `needs` no message has provided is cancelled as `lacking`,
+   * whatever else there is to it; it keeps its body and its place, counts for `once`, stands for what says the same, and
+   * makes way for a newer version as what waits does. Once a message provides the key, what lacked it is `provided`: it
+   * waits, or is held, as it would if it were admitted now (rows N1 to N12 of `docs/results.md`). A message that was
+   * `skipped` is `mapped` from then on.
+   *
    * A message with equal channel and content hash is the same message: nothing is stored twice, and the answer is the
    * stored one's state; only if that is `refused` or `held` under another mapping version does the new outcome replace it.
    * @throws Fault `journal-busy` (nothing stored) · `journal-failed` (nothing stored)
@@ -93,7 +100,7 @@ export interface Journal {
 
 /** A draft with what its target's operation says about repeating and correcting it. */
 export interface OutcomeDraft extends Draft, Pick<Operation, 'inDoubt' | 'onCorrection'> {
-  /** Set where this draft must wait for a person from the start. */
+  /** Set where this draft must wait for a person from the start, or from when what it needs is provided. */
   readonly held: FaultRecord | null;
 }
 
@@ -104,6 +111,8 @@ export interface Outcome {
   readonly statements: readonly Statement[];
   readonly drafts: readonly OutcomeDraft[];
   readonly skipped: readonly Skipped[];
+  /** Keys that drafts need, of this message or of others, whichever comes first. */
+  readonly provides: readonly string[];
   readonly faults: readonly FaultRecord[];
   /** What did not fit and was sent on all the same, as it came or without it. */
   readonly warnings: readonly FaultRecord[];
@@ -247,6 +256,12 @@ export interface StoredDelivery extends Omit<Delivery, 'attempt'> {
   readonly notAfter: number | null;
   /** When it may next be tried; null where nothing is owed. */
   readonly nextAt: number | null;
+  /** What it needs, and which message provided that when; null = nothing. */
+  readonly needs: {
+    readonly reason: string;
+    readonly providedBy: number | null;
+    readonly providedAt: number | null;
+  } | null;
   /** The last fault; null = none. */
   readonly fault: FaultRecord | null;
   readonly response: AttemptEnd['response'];
@@ -259,7 +274,7 @@ export interface HistoryEvent {
   readonly deliveryId: number | null;
   /**
    * Event name of the lifecycle table, or one that changes no state: `resent`, `linked`, `overtaken`, `attempt`,
-   * `control-id-reused`, `ack-owed`, `ack-written`, `ack-waived`, `ack-returned`, `ack-dropped`, `pruned`, `restored`.
+   * `provides` (of the message that brought what `delivery 3` lacked), `control-id-reused`, `ack-owed`, `ack-written`, `ack-waived`, `ack-returned`, `ack-dropped`, `pruned`, `restored`.
    */
   readonly event: string;
   readonly from: string | null;

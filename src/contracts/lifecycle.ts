@@ -9,7 +9,10 @@
  */
 export type MessageState = 'received' | 'mapped' | 'skipped' | 'refused' | 'held';
 
-/** `waiting` will be sent as soon as its lane and its time allow · `delivered` · `held` waits for a person · `cancelled`. */
+/**
+ * `waiting` will be sent as soon as its lane and its time allow · `delivered` · `held` waits for a person · `cancelled`. Of
+ * what is cancelled two may go all the same: `lacking`, once what it needs is provided, and `not-first`, if it counts again.
+ */
 export type DeliveryState = 'waiting' | 'delivered' | 'held' | 'cancelled';
 
 interface Transition<State> {
@@ -35,6 +38,7 @@ export const MESSAGE_TRANSITIONS: readonly Transition<MessageState>[] = [
   { event: 'expired', from: 'held', to: 'skipped' },
   ...settled.flatMap((from) => settled.map((to) => ({ event: `replayed-${to}`, from, to }))),
   { event: 'cancelled', from: 'held', to: 'skipped' },
+  { event: 'provided', from: 'skipped', to: 'mapped' },
 ];
 
 export const DELIVERY_TRANSITIONS: readonly Transition<DeliveryState>[] = [
@@ -43,6 +47,11 @@ export const DELIVERY_TRANSITIONS: readonly Transition<DeliveryState>[] = [
   { event: 'stale', from: null, to: 'cancelled' },
   { event: 'expired', from: null, to: 'cancelled' },
   { event: 'waived', from: null, to: 'cancelled' },
+  { event: 'lacking', from: null, to: 'cancelled' },
+  { event: 'provided', from: 'cancelled', to: 'waiting' },
+  { event: 'provided', from: 'cancelled', to: 'held' },
+  { event: 'superseded', from: 'cancelled', to: 'cancelled' },
+  { event: 'expired', from: 'cancelled', to: 'cancelled' },
   { event: 'stale', from: 'held', to: 'cancelled' },
   { event: 'delivered', from: 'waiting', to: 'delivered' },
   { event: 'retry', from: 'waiting', to: 'waiting' },

@@ -38,6 +38,8 @@ export interface Mapped {
   readonly drafts: Draft[];
   readonly skipped: Skipped[];
   readonly faults: FaultRecord[];
+  /** Opaque keys of what the message brings, such as a request: deliveries that need one of them may go from now on. */
+  readonly provides: readonly string[];
   /** What was kept as it came, or left out, because it did not fit; holds nothing back. Each place once. */
   readonly warnings: readonly FaultRecord[];
 }
@@ -77,6 +79,15 @@ export interface Draft {
   readonly once: Once | null;
   /** Why it is not to be sent, a word of the mapping file: it is there to count for `once`, its body JSON's null. Null = send it. */
   readonly waived: string | null;
+  /** What some message, this one or another, has to provide before it may be sent; null = nothing. */
+  readonly needs: Need | null;
+}
+
+export interface Need {
+  /** Opaque: one of `Mapped.provides`, of whatever message. */
+  readonly key: string;
+  /** Why it is left out for as long as nothing provides the key, a word of the mapping file, such as `not-requested`. */
+  readonly reason: string;
 }
 
 /** Of the drafts with one key, of whatever results, only the first counts, and keeps those within its time from counting. */

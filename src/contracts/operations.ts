@@ -114,6 +114,8 @@ export interface MessageSummary
   readonly bytes: number;
   /** Its own first fault, else the first of what is held of it; null = none. */
   readonly fault: FaultCode | null;
+  /** What the first of its deliveries that lacks something lacks, a word of the mapping such as `not-requested`; null = none. */
+  readonly lacks: string | null;
   readonly deliveries: Readonly<Partial<Record<DeliveryState, number>>>;
 }
 

@@ -8,7 +8,15 @@ import type { Operation } from '../contracts/target.ts';
 export type FindOperation = (target: string, operation: string) => Operation | null;
 
 /** What every outcome without drafts has in common. */
-const nothing = { mappingVersion: null, statements: [], drafts: [], skipped: [], faults: [], warnings: [] } as const;
+const nothing = {
+  mappingVersion: null,
+  statements: [],
+  drafts: [],
+  skipped: [],
+  provides: [],
+  faults: [],
+  warnings: [],
+} as const;
 
 /** Stored, to be mapped from there. */
 export const RECEIVED: Outcome = { ...nothing, state: 'received' };
@@ -47,13 +55,17 @@ export function mappedToOutcome(
     return { ...nothing, state: 'refused', mappingVersion, skipped, faults, warnings };
   }
   const drafts = mapped.drafts.map((draft) => readyDraft(draft, parties, findOperation));
-  const faults = [...mapped.faults, ...drafts.flatMap((draft) => draft.held ?? [])];
-  const { statements, skipped, warnings } = mapped;
-  const rest = { mappingVersion, statements, drafts, skipped, faults, warnings };
+  // What lacks something may never go, so nobody is troubled with it; the journal knows whether another message brought it.
+  const toSend = drafts.filter(
+    ({ waived, needs }) => waived === null && (needs === null || mapped.provides.includes(needs.key)),
+  );
+  const faults = [...mapped.faults, ...toSend.flatMap((draft) => draft.held ?? [])];
+  const { statements, skipped, provides, warnings } = mapped;
+  const rest = { mappingVersion, statements, drafts, skipped, provides, faults, warnings };
   if (faults.length > 0) return { ...rest, state: 'held' };
-  if (drafts.some(({ waived }) => waived === null)) return { ...rest, state: 'mapped' };
+  if (toSend.length > 0) return { ...rest, state: 'mapped' };
   if (mapped.skipped.length > 0) return { ...rest, state: 'skipped' };
-  if (mapped.statements.length > 0) return { ...rest, state: 'mapped' };
+  if (mapped.statements.length > 0 || provides.length > 0) return { ...rest, state: 'mapped' };
   const noResults: Skipped = { reason: 'no-results', at: null };
   return { ...rest, state: 'skipped', skipped: [noResults] };
 }

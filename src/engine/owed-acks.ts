@@ -123,6 +123,7 @@ export function createOwedAcks(parts: {
       notAfter: null,
       once: null,
       waived: null,
+      needs: null,
     };
     const by = readyDraft(draft, parties, parts.findOperation);
     tally.answer(name, ack.code);

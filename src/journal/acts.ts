@@ -13,7 +13,7 @@ type ActedOn = KnownDelivery & { readonly result_id: number; readonly fault: str
 export function makeActs(db: Database, lanes: Lanes, results: Results, transitions: Transitions, once: Once) {
   const read = db.prepare<[number], ActedOn>(
     `select id, message_id, result_id, target, party, lane_key, operation, digest, on_correction, state, ended, turn,
-       attempts, may_have_arrived, after_id, once_key, fault
+       attempts, may_have_arrived, after_id, once_key, need_key, fault
      from deliveries where id = ?`,
   );
   const readMessage = db.prepare<[number], MessageRef & { readonly state: MessageState; readonly skipped: string }>(

@@ -4,8 +4,10 @@ import type { Admission, Admitted, Outcome, OutcomeDraft } from '../contracts/jo
 import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
 import type { Act } from '../contracts/operations.ts';
 import type { Arrivals } from './arrivals.ts';
+import type { Needs } from './needs.ts';
 import type { Once } from './once.ts';
 import type { OwedAcks } from './owed-acks.ts';
+import type { Provisions } from './provisions.ts';
 import { ALONE, asks, type Created, type Results } from './results.ts';
 import type { MessageRef, Transitions } from './transitions.ts';
 
@@ -27,6 +29,8 @@ export function makeAdmissions(
   owedAcks: OwedAcks,
   arrivals: Arrivals,
   once: Once,
+  provisions: Provisions,
+  needs: Needs,
 ) {
   const readByHash = db.prepare<[string, Uint8Array], KnownMessage>(
     `select ${KNOWN_COLUMNS} from messages where channel = ? and content_hash = ?`,
@@ -64,6 +68,7 @@ export function makeAdmissions(
     const created: Created[] = [];
     const last = new Map(outcome.statements.map((statement) => [statement.resultKey, statement]));
     const itself = `message ${message.id}`;
+    provisions.add(message.id, outcome.provides, at);
     for (const statement of outcome.statements) {
       if (last.get(statement.resultKey) === statement) continue;
       transitions.note(message.id, null, { at, event: 'overtaken', why: itself });
@@ -84,6 +89,7 @@ export function makeAdmissions(
         if (!isThere) created.push(results.insert(message, resultId, draft, at, ALONE));
       }
     }
+    needs.provide(message.id, outcome.provides, at);
     const isSettled = once.settle(at);
     if (isSettled) for (const [index, { id }] of created.entries()) created[index] = { id, state: readState.get(id)! };
     return created.sort((a, b) => a.id - b.id);
@@ -94,6 +100,7 @@ export function makeAdmissions(
     transitions.message(message, message.state, outcome.state, { at, event, why: whyOf(outcome) });
     setOutcome.run({ id: message.id, ...outcomeColumns(outcome) });
     if (message.state !== 'received') results.withdraw(message.id, at);
+    provisions.withdraw(message.id);
     apply(message, outcome, at);
   };
 
@@ -102,6 +109,7 @@ export function makeAdmissions(
     transitions.message(message, message.state, outcome.state, { at, event: `replayed-${outcome.state}`, why });
     setOutcome.run({ id: message.id, ...outcomeColumns(outcome) });
     results.withdrawAll(message.id, at);
+    provisions.withdraw(message.id);
     return apply(message, outcome, at, true);
   };
 

@@ -33,7 +33,7 @@ interface InFlight extends KnownDelivery {
 /** `Journal.record` on SQLite, and what has to be done about attempts that a crash cut off; inside a transaction. */
 export function makeAttempts(db: Database, lanes: Lanes, results: Results, transitions: Transitions, once: Once) {
   const columns = `id, message_id, channel, result_id, target, party, lane_key, operation, digest, on_correction, state,
-    ended, turn, attempts, may_have_arrived, superseded_by, after_id, attempted_at, in_doubt, once_key`;
+    ended, turn, attempts, may_have_arrived, superseded_by, after_id, attempted_at, in_doubt, once_key, need_key`;
   const readAttempt = db.prepare<[number, number], InFlight>(
     `select ${columns} from deliveries where id = ? and attempts = ? and turn = 'flight'`,
   );

@@ -31,7 +31,10 @@ export function makeFinds(db: Database): Calls {
   );
   const receivedAt = db.prepare<[number], number>('select received_at from messages where id = ?').pluck();
   const bytesOf = db.prepare<[number], Uint8Array>('select bytes from message_bytes where message_id = ?').pluck();
-  const summary = db.prepare<[number], Omit<MessageSummary, 'fault' | 'deliveries'> & { readonly faults: string }>(
+  const summary = db.prepare<
+    [number],
+    Omit<MessageSummary, 'fault' | 'lacks' | 'deliveries'> & { readonly faults: string }
+  >(
     `select id, channel, control_id as controlId, received_at as receivedAt, state, times_seen as timesSeen, faults,
        ifnull(length(bytes), 0) as bytes
      from messages left join message_bytes on message_id = id where id = ?`,
@@ -39,6 +42,11 @@ export function makeFinds(db: Database): Calls {
   const states = db.prepare<[number], { state: DeliveryState; count: number }>(
     'select state, count(*) as count from deliveries where message_id = +? group by state order by state',
   );
+  const lacks = db
+    .prepare<[number], string>(
+      `select need_reason from deliveries where message_id = ? and ended = 'lacking' order by id limit 1`,
+    )
+    .pluck();
   const heldFault = db
     .prepare<[number], string>(
       `select fault from deliveries where message_id = +? and state = 'held' and fault is not null order by id limit 1`,
@@ -148,7 +156,8 @@ export function makeFinds(db: Database): Calls {
     const [first] = JSON.parse(faults) as FaultRecord[];
     const held = first === undefined ? heldFault.get(id) : undefined;
     const fault: FaultCode | null = first?.code ?? (held === undefined ? null : (JSON.parse(held) as FaultRecord).code);
-    return { ...rest, fault, deliveries: Object.fromEntries(states.all(id).map((one) => [one.state, one.count])) };
+    const deliveries = Object.fromEntries(states.all(id).map((one) => [one.state, one.count]));
+    return { ...rest, fault, lacks: lacks.get(id) ?? null, deliveries };
   };
 
   return {

@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import type { OutcomeDraft } from '../contracts/journal.ts';
 import type { DeliveryState } from '../contracts/lifecycle.ts';
+import type { Provision } from './provisions.ts';
 
 /**
  * A lane is the waiting deliveries of one (target, party, laneKey), in order of `place` and then id. Its first one, the
@@ -35,6 +36,8 @@ export interface NewDelivery {
   readonly fault: string | null;
   readonly ended: string | null;
   readonly afterId: number | null;
+  /** Who brought what it needs; null = nobody has, or it needs nothing. */
+  readonly provided: Provision | null;
 }
 
 interface Head {
@@ -69,8 +72,8 @@ export function makeLanes(db: Database) {
   const addRow = db.prepare(
     `insert into deliveries (message_id, channel, result_id, digest, follows, target, operation, party, lane_key,
        admitted_at, place, next_at, due_at, not_before, not_after, in_doubt, on_correction, state, state_at, ended, turn,
-       after_id, fault, once_key, once_at, once_until)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       after_id, fault, once_key, once_at, once_until, need_key, need_reason, provided_by, provided_at)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const addBody = db.prepare('insert into bodies (delivery_id, body) values (?, ?)');
   const setNextAt = db.prepare(
@@ -130,6 +133,10 @@ export function makeLanes(db: Database) {
         draft.once?.key ?? null,
         draft.once?.at ?? null,
         draft.once?.until ?? null,
+        draft.needs?.key ?? null,
+        draft.needs?.reason ?? null,
+        delivery.provided?.messageId ?? null,
+        delivery.provided?.at ?? null,
       );
       addBody.run(lastInsertRowid, draft.body);
       return Number(lastInsertRowid);

@@ -191,4 +191,20 @@ export const MIGRATIONS: readonly string[] = [
   alter table deliveries add column once_judged integer not null default 0;
   create index deliveries_once on deliveries (once_key, once_at) where once_key is not null;
   `,
+  `
+  -- What messages brought that deliveries need: see needs.ts. One goes with its message.
+  create table provisions (
+    key text not null,
+    message_id integer not null,
+    at integer not null,
+    primary key (key, message_id)
+  ) strict, without rowid;
+  create index provisions_message on provisions (message_id);
+  alter table deliveries add column need_key text;
+  alter table deliveries add column need_reason text;
+  alter table deliveries add column provided_by integer;
+  alter table deliveries add column provided_at integer;
+  create index deliveries_lacking on deliveries (need_key) where ended = 'lacking';
+  create index deliveries_lacking_of on deliveries (message_id) where ended = 'lacking';
+  `,
 ];

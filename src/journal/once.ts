@@ -22,7 +22,7 @@ export type Once = ReturnType<typeof makeOnce>;
 export function makeOnce(db: Database, lanes: Lanes, transitions: Transitions) {
   const readRivals = db.prepare<[string], Rival>(
     `select d.id, d.message_id, result_id, target, party, lane_key, operation, d.digest, on_correction, state, ended,
-       turn, attempts, may_have_arrived, after_id, once_key, once_at, once_until, once_judged, r.digest as known_digest
+       turn, attempts, may_have_arrived, after_id, once_key, need_key, once_at, once_until, once_judged, r.digest as known_digest
      from deliveries d join results r on r.id = result_id
      where once_key = ? and ended is not 'stale' order by once_at, d.id`,
   );

@@ -11,7 +11,8 @@ export const PRUNE_SQL = {
     where message_id > +? order by message_id limit +?`,
   oldest: `select id, channel, state, state_at, received_at from messages where id > +? order by id limit +?`,
   results: 'select id, last_message_id from results where id > +? order by id limit +?',
-  deliveries: 'select id, message_id, target, party, state, state_at from deliveries where message_id = +?',
+  deliveries: `select id, message_id, target, party, state, state_at, iif(ended = 'lacking', not_after, null) as lacking_until
+    from deliveries where message_id = +?`,
   // Something younger says the same: the delivery stands for it, and goes after it.
   reliance: `select exists (select 1 from deliveries d join results r on r.id = d.result_id
       join messages m on m.id = r.last_message_id where d.message_id = +@id and m.id > @id)
@@ -29,6 +30,8 @@ interface MessageRow extends MessageRef {
 interface DeliveryRow extends DeliveryRef {
   readonly state: DeliveryState;
   readonly state_at: number;
+  /** Until then what it needs may be provided; null = it lacks nothing, or for ever. */
+  readonly lacking_until: number | null;
 }
 
 /** How and when a message ended; null = it has not yet. */
@@ -61,7 +64,9 @@ export function makePruning(db: Database, transitions: Transitions, owedAcks: Ow
     db.prepare(`delete from ${table} where delivery_id = ?`),
   );
   const removeDelivery = db.prepare('delete from deliveries where id = ?');
-  const ofMessage = ['history', 'links'].map((table) => db.prepare(`delete from ${table} where message_id = ?`));
+  const ofMessage = ['history', 'links', 'provisions'].map((table) =>
+    db.prepare(`delete from ${table} where message_id = ?`),
+  );
   const removeMessage = db.prepare('delete from messages where id = ?');
   const removeResult = db.prepare('delete from results where id = ?');
   const removeArrivals = db.prepare(
@@ -102,9 +107,10 @@ export function makePruning(db: Database, transitions: Transitions, owedAcks: Ow
     transitions.forget(message, deliveries);
   };
 
-  const endOf = (message: MessageRow, deliveries: readonly DeliveryRow[]): End | null => {
+  const endOf = (message: MessageRow, deliveries: readonly DeliveryRow[], now: number): End | null => {
     const isUnderWay = message.state === 'received' || deliveries.some(({ state }) => state === 'waiting');
-    if (isUnderWay || owedAcks.isOwed(message.id)) return null;
+    const mayGoYet = deliveries.some(({ lacking_until: until }) => until !== null && until > now);
+    if (isUnderWay || mayGoYet || owedAcks.isOwed(message.id)) return null;
     const at = Math.max(message.state_at, ...deliveries.map(({ state_at }) => state_at));
     return { how: howEnded(message.state, deliveries), at };
   };
@@ -123,7 +129,7 @@ export function makePruning(db: Database, transitions: Transitions, owedAcks: Ow
           looked += 1;
           if (message.received_at >= horizon) continue;
           const deliveries = read.deliveries.all(message.id);
-          const end = endOf(message, deliveries);
+          const end = endOf(message, deliveries, bite.at);
           const before = end === null ? null : bite.before[end.how];
           if (end === null || before === null || end.at >= before) continue;
           bytes += pruneBytes(message, deliveries, end.how, bite.at);
@@ -142,7 +148,7 @@ export function makePruning(db: Database, transitions: Transitions, owedAcks: Ow
           if (message.received_at >= bite.before || message.id === lastMessage) continue;
           if (read.hasBytes.get(message.id) !== undefined) continue;
           const deliveries = read.deliveries.all(message.id);
-          const end = endOf(message, deliveries);
+          const end = endOf(message, deliveries, bite.at);
           if (end === null || end.at >= bite.before || deliveries.some(({ id }) => id === lastDelivery)) continue;
           if (read.reliance.get({ id: message.id }) === 1) continue;
           forget(message, deliveries);

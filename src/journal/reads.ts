@@ -29,8 +29,11 @@ interface MessageRow extends Omit<StoredMessage, 'skipped' | 'faults' | 'warning
   readonly warnings: string;
 }
 
-interface DeliveryRow extends Omit<StoredDelivery, 'inFlight' | 'fault' | 'response'> {
+interface DeliveryRow extends Omit<StoredDelivery, 'inFlight' | 'fault' | 'needs' | 'response'> {
   readonly turn: string | null;
+  readonly needReason: string | null;
+  readonly providedBy: number | null;
+  readonly providedAt: number | null;
   readonly fault: string | null;
   readonly status: number | null;
   readonly contentType: string | null;
@@ -45,7 +48,8 @@ const MESSAGE = `select id, channel, ifnull(bytes, x'') as bytes, bytes is null 
 
 const DELIVERIES = `select d.id, d.message_id as messageId, d.channel, k.key as resultKey, d.target, d.operation,
     d.party, d.lane_key as laneKey, ifnull(b.body, x'') as body, d.admitted_at as admittedAt, d.state, d.turn, d.follows, d.attempts,
-    d.not_before as notBefore, d.not_after as notAfter, iif(d.state = 'waiting', d.next_at, null) as nextAt, d.fault,
+    d.not_before as notBefore, d.not_after as notAfter, iif(d.state = 'waiting', d.next_at, null) as nextAt,
+    d.need_reason as needReason, d.provided_by as providedBy, d.provided_at as providedAt, d.fault,
     r.status, r.content_type as contentType, r.encoding, r.body as answer, r.fault as answerFault
   from deliveries d left join bodies b on b.delivery_id = d.id join results k on k.id = d.result_id left join responses r on r.delivery_id = d.id`;
 
@@ -164,10 +168,12 @@ function rowToMessage(row: MessageRow): StoredMessage {
 }
 
 function rowToDelivery(row: DeliveryRow): StoredDelivery {
-  const { turn, fault, status, contentType, encoding, answer, answerFault, ...rest } = row;
+  const { turn, fault, status, contentType, encoding, answer, answerFault, ...known } = row;
+  const { needReason, providedBy, providedAt, ...rest } = known;
   return {
     ...rest,
     inFlight: turn === 'flight',
+    needs: needReason === null ? null : { reason: needReason, providedBy, providedAt },
     fault: fault === null ? null : JSON.parse(fault),
     response:
       status === null

@@ -5,6 +5,7 @@ import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
 import type { Statement } from '../contracts/mapper.ts';
 import type { Lane, Lanes } from './lanes.ts';
 import type { Once } from './once.ts';
+import type { Provisions } from './provisions.ts';
 import type { DeliveryRef, MessageRef, Transitions } from './transitions.ts';
 
 /** What is known of a delivery when the question is what may follow it. */
@@ -19,6 +20,7 @@ export interface KnownDelivery extends DeliveryRef, Lane {
   readonly may_have_arrived: number;
   readonly after_id: number | null;
   readonly once_key: string | null;
+  readonly need_key: string | null;
 }
 
 interface KnownResult {
@@ -49,7 +51,7 @@ export interface Standing {
 export const ALONE: Standing = { digest: null, follows: null, hold: null, stale: null, afterId: null };
 
 const KNOWN_COLUMNS = `id, message_id, target, party, lane_key, operation, digest, on_correction, state, ended, turn,
-  attempts, may_have_arrived, after_id, once_key`;
+  attempts, may_have_arrived, after_id, once_key, need_key`;
 
 export type Results = ReturnType<typeof makeResults>;
 
@@ -57,7 +59,13 @@ export type Results = ReturnType<typeof makeResults>;
  * What a statement does to the deliveries of its result: the table of `docs/results.md`. To be called inside a
  * transaction, with the message already stored in its state.
  */
-export function makeResults(db: Database, lanes: Lanes, transitions: Transitions, once: Pick<Once, 'touch'>) {
+export function makeResults(
+  db: Database,
+  lanes: Lanes,
+  transitions: Transitions,
+  once: Pick<Once, 'touch'>,
+  provisions: Pick<Provisions, 'find'>,
+) {
   const readResult = db.prepare<[string], KnownResult | { readonly id: number; readonly rank: null }>(
     'select id, rank, digest, message_id, last_message_id from results where key = ?',
   );
@@ -77,8 +85,8 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
   );
   const readReplaceable = db.prepare<[number], KnownDelivery>(
     `select ${KNOWN_COLUMNS} from deliveries
-     where message_id = +? and state in ('waiting', 'held') and turn is not 'flight' and may_have_arrived = 0
-       and follows is null and id not in (select delivery_id from ack_deliveries) order by id`,
+     where message_id = +? and (state in ('waiting', 'held') or ended = 'lacking') and turn is not 'flight'
+       and may_have_arrived = 0 and follows is null and id not in (select delivery_id from ack_deliveries) order by id`,
   );
   const readKnownOf = db.prepare<[number], KnownResult | { readonly id: number; readonly rank: null }>(
     'select id, rank, digest, message_id, last_message_id from results where id = ?',
@@ -88,6 +96,7 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
     'select id, channel, state, faults from messages where id = ?',
   );
   const addLink = db.prepare('insert or ignore into links (message_id, delivery_id) values (?, ?)');
+  const hasBody = db.prepare<[number], 1>('select 1 from bodies where delivery_id = ?').pluck();
   const setFaults = db.prepare('update messages set faults = ? where id = ?');
 
   const supersede = (delivery: KnownDelivery, at: number, why: string) => {
@@ -96,9 +105,19 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
     lanes.promote(delivery, at);
   };
 
-  /** Inserts a draft as `queued`, as `held`, as `stale`, or as `expired` where it comes too late. */
+  /** Something of a message that was left out is to be sent after all. */
+  const lift = (messageId: number, at: number, why: string) => {
+    const message = readMessage.get(messageId)!;
+    if (message.state !== 'skipped') return;
+    transitions.message(message, 'skipped', 'mapped', { at, event: 'provided', why });
+  };
+
+  /** Inserts a draft as `queued`, as `held`, as `stale`, as `lacking`, or as `expired` where it comes too late. */
   const insert = (message: MessageRef, resultId: number, draft: OutcomeDraft, at: number, more: Standing): Created => {
-    const fault = draft.held ?? (more.hold === null ? null : plainFault(more.hold));
+    const provided = draft.needs === null ? null : provisions.find(draft.needs.key);
+    const lacks = provided === null && draft.waived === null ? (draft.needs?.reason ?? null) : null;
+    // What holds it besides is looked at again once it goes.
+    const fault = draft.held ?? (more.hold === null || lacks !== null ? null : plainFault(more.hold));
     // While an earlier version is in flight, what becomes of that may yet hold it for a person.
     const isTooLate = draft.notAfter !== null && draft.notAfter <= at && more.afterId === null;
     const [event, state] =
@@ -106,11 +125,13 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
         ? (['stale', 'cancelled'] as const)
         : draft.waived !== null
           ? (['waived', 'cancelled'] as const)
-          : fault !== null
-            ? (['held', 'held'] as const)
-            : isTooLate
-              ? (['expired', 'cancelled'] as const)
-              : (['queued', 'waiting'] as const);
+          : lacks !== null
+            ? (['lacking', 'cancelled'] as const)
+            : fault !== null
+              ? (['held', 'held'] as const)
+              : isTooLate
+                ? (['expired', 'cancelled'] as const)
+                : (['queued', 'waiting'] as const);
     once.touch(draft.once?.key ?? null);
     const id = lanes.insert({
       messageId: message.id,
@@ -123,10 +144,14 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
       state,
       fault: fault === null || draft.waived !== null ? null : JSON.stringify(fault),
       ended: state === 'cancelled' ? event : null,
-      afterId: more.afterId,
+      afterId: lacks === null ? more.afterId : null,
+      provided,
     });
     const ref = { id, message_id: message.id, target: draft.target, party: draft.party };
-    transitions.delivery(ref, null, state, { at, event, why: more.stale ?? draft.waived ?? fault?.code ?? null });
+    const broughtBy = provided === null || provided.messageId === message.id ? null : `message ${provided.messageId}`;
+    const why = more.stale ?? draft.waived ?? lacks ?? fault?.code ?? broughtBy;
+    transitions.delivery(ref, null, state, { at, event, why });
+    if (broughtBy !== null && state !== 'cancelled') lift(message.id, at, broughtBy);
     return { id, state };
   };
 
@@ -146,7 +171,7 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
       if (delivery.turn === 'flight') {
         // A result that changed back: what is under way says the right thing again.
         markOvertaken.run(delivery.digest === digest ? null : messageId, delivery.id);
-      } else if (isLiving(delivery)) {
+      } else if (isLiving(delivery) || delivery.ended === 'lacking') {
         supersede(delivery, at, `message ${messageId}`);
       }
     }
@@ -156,6 +181,8 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
     insert,
     supersede,
     holdMessage,
+    lift,
+    hasBody: (deliveryId: number): boolean => hasBody.get(deliveryId) === 1,
     readOfResult: (resultId: number): KnownDelivery[] => readOfResult.all(resultId),
 
     /** The number of a result, which gets one if it is new. */
@@ -217,10 +244,17 @@ export function makeResults(db: Database, lanes: Lanes, transitions: Transitions
       const afterId = earlier.find((one) => one.turn === 'flight' && one.digest !== digest)?.id ?? null;
       const standsFor = (one: KnownDelivery) => stands(one, digest) && !(isAsked && one.state === 'cancelled');
       const standIns = (draft: OutcomeDraft) => {
-        const same = isSame ? earlier.filter((one) => standsFor(one) && asks(one, draft)) : [];
+        const same = isSame ? earlier.filter((one) => standsFor(one) && asks(one, draft) && canGo(one, draft)) : [];
         const last = lastWord(earlier, draft, digest);
         return last === null ? same : [...same, last];
       };
+      // One that lacks something else, or has lost its body, would never go for the draft.
+      const canGo = (one: KnownDelivery, draft: OutcomeDraft) =>
+        one.ended !== 'lacking' || (one.need_key === (draft.needs?.key ?? null) && hasBody.get(one.id) === 1);
+      for (const one of isSame ? earlier : []) {
+        if (one.ended === 'lacking' && drafts.some((draft) => asks(one, draft) && !canGo(one, draft)))
+          supersede(one, at, `message ${message.id}`);
+      }
       const isNew = (draft: OutcomeDraft) => {
         const others = standIns(draft);
         for (const { id, message_id } of others) if (message_id !== message.id) addLink.run(message.id, id);

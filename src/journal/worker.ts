@@ -10,9 +10,11 @@ import { makeClaim } from './claims.ts';
 import { openReader, openWriter } from './database.ts';
 import { type Calls, failure, makeGroupCommit, type Reply, type Request, run } from './group-commit.ts';
 import { makeLanes } from './lanes.ts';
+import { makeNeeds } from './needs.ts';
 import { makeOnce } from './once.ts';
 import { makeOwedAcks } from './owed-acks.ts';
 import { makePauses } from './pauses.ts';
+import { makeProvisions } from './provisions.ts';
 import { makePruning } from './pruning.ts';
 import { makeReads } from './reads.ts';
 import { makeResults } from './results.ts';
@@ -56,11 +58,13 @@ function startWriter(options: WorkerOptions & { role: 'writer' }): void {
   const transitions = makeTransitions(db);
   const lanes = makeLanes(db);
   const once = makeOnce(db, lanes, transitions);
-  const results = makeResults(db, lanes, transitions, once);
+  const provisions = makeProvisions(db);
+  const results = makeResults(db, lanes, transitions, once, provisions);
+  const needs = makeNeeds(db, lanes, results, transitions, once);
   const attempts = makeAttempts(db, lanes, results, transitions, once);
   const owedAcks = makeOwedAcks(db, results, transitions);
   const arrivals = makeArrivals(db);
-  const admissions = makeAdmissions(db, results, transitions, owedAcks, arrivals, once);
+  const admissions = makeAdmissions(db, results, transitions, owedAcks, arrivals, once, provisions, needs);
   const recovered = db
     .transaction(() => {
       const count = attempts.recover(options.now);

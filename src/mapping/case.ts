@@ -99,7 +99,7 @@ const NOW = Date.UTC(2022, 0, 1);
 
 function mapAnswer(first: Draft, answer: YamlNode, mapping: MessageMapping, run: Run) {
   const response = { status: 200, contentType: null, body: new Uint8Array(0), fault: null };
-  const nothing = { statements: [], drafts: [], skipped: [], faults: [], warnings: [] };
+  const nothing = { statements: [], drafts: [], skipped: [], provides: [], faults: [], warnings: [] };
   try {
     const followUps = mapping.mapResponse(run, { ...first, at: NOW, response }, answer.literal());
     const drafts = followUps.map(({ draft }) => draft);

@@ -153,5 +153,5 @@ function parseJson(body: Uint8Array): unknown {
 }
 
 function refuse(fault: Fault): Mapped {
-  return { statements: [], drafts: [], skipped: [], faults: [fault.record], warnings: [] };
+  return { statements: [], drafts: [], skipped: [], provides: [], faults: [fault.record], warnings: [] };
 }

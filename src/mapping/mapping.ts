@@ -234,6 +234,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       notAfter: one.notAfter?.(scope) ?? null,
       once: one.once === null ? null : readOnce(one, one.once, scope),
       waived: null,
+      needs: null,
     };
     const { target, operation, party } = draft;
     return {
@@ -261,7 +262,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
   const waive = (one: Deliver, resultKey: string, reason: string, scope: Scope): Draft[] => {
     if (one.once === null || scope.party === null || (one.holds !== null && !one.holds(scope))) return [];
     const { target, operation, once } = one;
-    const unsent = { body: Buffer.from('null'), notBefore: null, notAfter: null, waived: reason };
+    const unsent = { body: Buffer.from('null'), notBefore: null, notAfter: null, waived: reason, needs: null };
     try {
       const laneKey = deriveKey(setup.secret, ['lane', ...readParts(lane, scope)]).slice(0, 32);
       const party = scope.party.id;
@@ -495,6 +496,7 @@ export function gatherOutcomes(outcomes: readonly ResultOutcome[], warnings: rea
     statements: outcomes.map(({ statement }) => statement).filter((statement) => statement !== null),
     drafts: outcomes.flatMap(({ drafts }) => drafts),
     skipped: outcomes.map(({ skipped }) => skipped).filter((skipped) => skipped !== null),
+    provides: [],
     faults: onceEach(outcomes.flatMap(({ faults }) => faults.map(({ record }) => record))),
     warnings: onceEach(warnings),
   };

@@ -42,6 +42,7 @@ async function store(count: number, more: (journal: Journal) => Promise<unknown>
         drafts: [],
         skipped: [],
         faults: [fault],
+        provides: [],
         warnings: [],
       },
     });

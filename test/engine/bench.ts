@@ -41,6 +41,7 @@ export function draft(key: string, more: Partial<Draft> = {}): Draft {
     notAfter: null,
     once: null,
     waived: null,
+    needs: null,
     ...more,
   };
 }
@@ -49,7 +50,7 @@ export const controlIdOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('l
 
 /** By default each message makes one draft, named after its control id. */
 export function mapped(more: Partial<Mapped>): Mapped {
-  return { statements: [], drafts: [], skipped: [], faults: [], warnings: [], ...more };
+  return { statements: [], drafts: [], skipped: [], provides: [], faults: [], warnings: [], ...more };
 }
 
 export interface ScriptedMapper extends Mapper {

@@ -14,6 +14,7 @@ const draft: Draft = {
   notAfter: null,
   once: null,
   waived: null,
+  needs: null,
 };
 const statement = { resultKey: 'r1', rank: '1', digest: 'd' };
 const fault = (code: FaultCode): FaultRecord => ({ code, at: null, where: null, detail: null });
@@ -22,6 +23,7 @@ const mapped = (some: Partial<Mapped>): Mapped => ({
   drafts: [],
   skipped: [],
   faults: [],
+  provides: [],
   warnings: [],
   ...some,
 });

@@ -66,6 +66,7 @@ describe('retention of a running engine', () => {
         drafts: [],
         skipped: [],
         faults: [],
+        provides: [],
         warnings: [],
       },
     });

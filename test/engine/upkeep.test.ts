@@ -222,6 +222,7 @@ describe('alarms of a running engine', () => {
         drafts: [],
         skipped: [],
         faults: [],
+        provides: [],
         warnings: [],
       },
     });

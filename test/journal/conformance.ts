@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import type { Place } from './kit.ts';
 import { describeLanes } from './lanes.ts';
+import { describeNeeds } from './needs.ts';
 import { describeOnce } from './once.ts';
 import { describeOperatorActs } from './operator-acts.ts';
 import { describeOwedAcks } from './owed-acks.ts';
@@ -13,6 +14,7 @@ export function describeJournal(name: string, makePlace: () => Promise<Place>): 
   describe(name, () => {
     describeResults(makePlace);
     describeOnce(makePlace);
+    describeNeeds(makePlace);
     describeLanes(makePlace);
     describeReads(makePlace);
     describeOwedAcks(makePlace);

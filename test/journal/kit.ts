@@ -33,6 +33,7 @@ export function draft(resultKey: string, more: Partial<OutcomeDraft> = {}): Outc
     notAfter: null,
     once: null,
     waived: null,
+    needs: null,
     inDoubt: 'repeat',
     onCorrection: 'update',
     held: null,
@@ -41,7 +42,7 @@ export function draft(resultKey: string, more: Partial<OutcomeDraft> = {}): Outc
 }
 
 export function outcome(more: Partial<Outcome> = {}): Outcome {
-  const nothing = { statements: [], drafts: [], skipped: [], faults: [], warnings: [] };
+  const nothing = { statements: [], drafts: [], skipped: [], provides: [], faults: [], warnings: [] };
   return { state: 'mapped', mappingVersion: 'v1', ...nothing, ...more };
 }
 

@@ -322,6 +322,7 @@ export function describeOperatorActs(makePlace: () => Promise<Place>): void {
             receivedAt: 20,
             state: 'refused',
             fault: 'field-type',
+            lacks: null,
             deliveries: {},
           },
           {
@@ -333,6 +334,7 @@ export function describeOperatorActs(makePlace: () => Promise<Place>): void {
             receivedAt: 10,
             state: 'mapped',
             fault: 'code-unmapped',
+            lacks: null,
             deliveries: { held: 1, waiting: 1 },
           },
         ],
