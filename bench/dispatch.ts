@@ -17,8 +17,11 @@ const figures = LANES.map((lanes): LoadFigure => {
     kind: 'load',
     name: `covidbevis-${lanes}`,
     what: `journal → mTLS POST → verdict on disk ÷ bare undici.request, ${lanes} at a time`,
-    ours: { name: 'engine', measure: () => measureDispatch({ concurrency: lanes }, count) },
-    reference: { name: 'bare undici.request, the same pool', measure: () => measureBare(lanes, count) },
+    ours: { name: `engine, ${lanes}`, measure: (share) => measureDispatch({ concurrency: lanes }, count * share) },
+    reference: {
+      name: `bare undici.request, the same pool, ${lanes}`,
+      measure: (share) => measureBare(lanes, count * share),
+    },
     goal: lanes === 32 ? 0.3 : null,
   };
 });

@@ -7,7 +7,7 @@ const figure = (answer: StandInOrder['answer'], what: string, count: number, goa
   kind: 'load',
   name: answer,
   what: `LIS → delivered over mutual TLS, ${what}, QR codes not read; backlog of at most 2 000`,
-  ours: { name: 'engine', measure: () => measure(answer, count) },
+  ours: { name: `engine, ${answer}`, measure: (share) => measure(answer, count * share) },
   reference: null,
   goal,
 });

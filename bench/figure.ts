@@ -21,6 +21,8 @@ export interface RatioFigure {
   readonly reference: Side;
   /** Least ratio that is good enough; null = only reported. */
   readonly goal: number | null;
+  /** What limits it; told where it falls short. */
+  readonly limit?: string;
 }
 
 /** A duration of one call, which is compared with nothing; `goalMs` is printed beside it. */
@@ -32,6 +34,8 @@ export interface DurationFigure {
   /** True = the first call of a fresh process counts, else calls after a warm-up. */
   readonly isCold: boolean;
   readonly goalMs: number;
+  /** What limits it; told where it falls short. */
+  readonly limit?: string;
 }
 
 /** What a load came to: things a second by the clock, and what else there is to say of it. */
@@ -42,8 +46,10 @@ export interface Measured {
 
 /** A way to do a thing in which disks, sockets and other processes have their part. */
 export interface LoadSide {
+  /** One of its bench; figures that name it share what it came to in a round. */
   readonly name: string;
-  readonly measure: () => Promise<Measured>;
+  /** @param share of the usual amount of work: 1, or little for a first look */
+  readonly measure: (share: number) => Promise<Measured>;
 }
 
 /** Things a second by the clock: over those of the reference, where there is one. */
@@ -55,15 +61,34 @@ export interface LoadFigure {
   readonly reference: LoadSide | null;
   /** Least ratio, or least rate, that is good enough; null = only reported. */
   readonly goal: number | null;
+  /** What limits it; told where it falls short. */
+  readonly limit?: string;
 }
 
-export type Figure = RatioFigure | DurationFigure | LoadFigure;
+/** Something of which less is better: time, memory, or either over that of a reference. */
+export interface QuantityFigure {
+  readonly kind: 'quantity';
+  readonly name: string;
+  readonly what: string;
+  readonly unit: 'ms' | 's' | 'MB' | 'times';
+  readonly ours: LoadSide;
+  readonly reference: LoadSide | null;
+  readonly value: (ours: Measured, reference: Measured | null) => number;
+  /** Most that is good enough; null = only reported. */
+  readonly goal: number | null;
+  /** What limits it; told where it falls short. */
+  readonly limit?: string;
+}
+
+export type Figure = RatioFigure | DurationFigure | LoadFigure | QuantityFigure;
 
 export interface Bench {
   readonly name: string;
   readonly summary: string;
   /** Proves that both sides do the same. @throws Error with what differs */
   readonly verify: () => void | Promise<void>;
+  /** Makes what all measurements share, in the folder that `BENCH_FOLDER` names; it is removed at the end. */
+  readonly prepare?: (share: number) => Promise<void>;
   readonly figures: readonly Figure[];
 }
 
@@ -75,15 +100,15 @@ const MEASURE_MS = 1200;
  * Calls for a while and gives how many things were done in a second of the processor's time, which other programs on
  * the machine disturb less than the clock. All threads of the process count, so garbage collection is not free.
  */
-export async function measureRate(call: Call): Promise<number> {
-  await repeat(call, WARM_UP_MS);
-  const { done, tookMs } = await repeat(call, MEASURE_MS);
+export async function measureRate(call: Call, share = 1): Promise<number> {
+  await repeat(call, WARM_UP_MS * share);
+  const { done, tookMs } = await repeat(call, MEASURE_MS * share);
   return (done * 1000) / tookMs;
 }
 
 /** ms of one call. */
-export async function measureDuration(call: Call, isCold: boolean): Promise<number> {
-  if (!isCold) return 1000 / (await measureRate(call));
+export async function measureDuration(call: Call, isCold: boolean, share = 1): Promise<number> {
+  if (!isCold) return 1000 / (await measureRate(call, share));
   const start = performance.now();
   await call();
   return performance.now() - start;

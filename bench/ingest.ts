@@ -1,49 +1,74 @@
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { Bench, LoadFigure, LoadSide, Measured } from './figure.ts';
+import type { Bench, Figure, LoadFigure, LoadSide, Measured } from './figure.ts';
+import { measureDisk } from './whole/disk.ts';
+import type { MessageShape } from './whole/bench-message.ts';
 import { forkChild } from './whole/child.ts';
-import { type Load, measureIngest, send } from './whole/measure.ts';
+import type { InstallationOptions } from './whole/installation.ts';
+import { type Load, measureIngest, send, shareOf } from './whole/measure.ts';
 
 /** Connections by messages under way on each; enough messages for some seconds. */
-const LOADS: readonly (Load & { readonly name: string })[] = [
-  { name: '1', connections: 1, window: 1, count: 8_000, warmUp: 2_000 },
-  { name: '8', connections: 8, window: 1, count: 25_000, warmUp: 7_000 },
-  { name: '32', connections: 32, window: 1, count: 35_000, warmUp: 10_000 },
-  { name: '128', connections: 128, window: 1, count: 45_000, warmUp: 15_000 },
-  { name: '8x16', connections: 8, window: 16, count: 45_000, warmUp: 15_000 },
-];
+const LOADS = {
+  '1': { connections: 1, window: 1, count: 8_000, warmUp: 2_000 },
+  '8': { connections: 8, window: 1, count: 25_000, warmUp: 7_000 },
+  '32': { connections: 32, window: 1, count: 35_000, warmUp: 10_000 },
+  '128': { connections: 128, window: 1, count: 45_000, warmUp: 15_000 },
+  '8x16': { connections: 8, window: 16, count: 45_000, warmUp: 15_000 },
+} as const satisfies Readonly<Record<string, Load>>;
 
-const mapped = (load: Load): LoadSide => ({
-  name: 'certificate mapping',
-  measure: () => measureIngest({ mapping: 'certificates' }, load),
+type LoadName = keyof typeof LOADS;
+const NAMES = Object.keys(LOADS) as LoadName[];
+const REPORT: MessageShape = { kind: 'report' };
+
+/** The engine; each load under its own name, so that figures share what it came to. */
+const engine = (
+  mapping: NonNullable<InstallationOptions['mapping']>,
+  name: LoadName,
+  shape?: MessageShape,
+): LoadSide => ({
+  name: `engine, mapping ${mapping}, ${shape?.kind ?? 'certificate'}, ${name}`,
+  measure: (share) => measureIngest({ mapping }, shareOf({ ...LOADS[name], ...(shape && { shape }) }, share)),
 });
-const unmapped = (load: Load): LoadSide => ({
-  name: 'mapping off',
-  measure: () => measureIngest({ mapping: 'off' }, load),
+
+/** A listener of `bench/whole/`, which takes the same messages from the same sender. */
+const listener = (script: string, what: string, name: LoadName): LoadSide => ({
+  name: `${what}, ${name}`,
+  measure: (share) => measureListener(script, shareOf(LOADS[name], share)),
 });
-const bare = (load: Load): LoadSide => ({ name: 'bare node:net, nothing stored', measure: () => measureBare(load) });
+const bare = (name: LoadName) => listener('bare-listener', 'bare node:net, nothing stored', name);
+const sketch = (name: LoadName) => listener('sketch-listener', 'sketch: node:net and group commit', name);
+const medplum = (name: LoadName) => listener('medplum-listener', '@medplum/hl7, nothing stored', name);
+const simple = (name: LoadName) => listener('simple-listener', 'simple-hl7, nothing stored', name);
+
 const disk: LoadSide = { name: 'fdatasync of 2 kB appends', measure: measureDisk };
 
-const byMapping: LoadFigure[] = LOADS.map((load) => ({
-  kind: 'load',
-  name: `mapped-${load.name}`,
-  what: `certificate mapping ÷ mapping off, ${load.name} connections`,
-  ours: mapped(load),
-  reference: unmapped(load),
-  goal: ['1', '32', '128'].includes(load.name) ? 0.6 : null,
-}));
+const byMapping = NAMES.map((name): LoadFigure => {
+  const goal = ['1', '32', '128'].includes(name) ? 0.6 : null;
+  const what = `certificate mapping ÷ mapping off, ${name} connections`;
+  return load(`mapped-${name}`, what, engine('certificates', name), engine('off', name), goal);
+});
 
-const byBare: LoadFigure[] = LOADS.map((load) => ({
-  kind: 'load',
-  name: `stored-${load.name}`,
-  what: `mapping off ÷ bare node:net, ${load.name} connections`,
-  ours: unmapped(load),
-  reference: bare(load),
-  goal: load.name === '32' ? 0.24 : load.name === '128' ? 0.39 : null,
-}));
+const byBare = NAMES.map((name): LoadFigure => {
+  const goal = name === '32' ? 0.24 : name === '128' ? 0.39 : null;
+  return load(
+    `stored-${name}`,
+    `mapping off ÷ bare node:net, ${name} connections`,
+    engine('off', name),
+    bare(name),
+    goal,
+  );
+});
 
-const alone = LOADS[0] as Load;
+const byPeer = (['8', '32'] as const).flatMap((name) =>
+  [medplum(name), simple(name)].map((peer): LoadFigure => {
+    const figure = `${peer.name.startsWith('@') ? 'medplum' : 'simple-hl7'}-${name}`;
+    return load(
+      figure,
+      `certificate mapping ÷ ${peer.name} connections`,
+      engine('certificates', name),
+      peer,
+      name === '32' ? 1.2 : null,
+    );
+  }),
+);
 
 export const bench: Bench = {
   name: 'ingest',
@@ -51,39 +76,38 @@ export const bench: Bench = {
   verify() {},
   figures: [
     ...byMapping,
+    load(
+      'general-32',
+      'oru-r01 (6 results) ÷ mapping off, 32 connections',
+      engine('reports', '32', REPORT),
+      engine('off', '32', REPORT),
+      null,
+    ),
+    ...byPeer,
     ...byBare,
+    load('disk', 'mapping off, 1 connection ÷ fdatasync', engine('off', '1'), disk, 0.55),
+    load('sketch-32', 'mapping off ÷ sketch, 32 connections', engine('off', '32'), sketch('32'), null),
     {
-      kind: 'load',
-      name: 'disk',
-      what: 'mapping off, 1 connection ÷ fdatasync',
-      ours: unmapped(alone),
-      reference: disk,
-      goal: 0.55,
+      kind: 'quantity',
+      name: 'p99-32',
+      what: 'p99 of an answer, certificate mapping ÷ sketch, 32 connections',
+      unit: 'times',
+      ours: engine('certificates', '32'),
+      reference: sketch('32'),
+      value: (ours, reference) => (ours.more.p99Ms ?? 0) / (reference?.more.p99Ms ?? 1),
+      goal: 3,
     },
-  ],
+  ] satisfies Figure[],
 };
 
-async function measureBare(load: Load): Promise<Measured> {
-  const listener = forkChild<{ port: number }>('bare-listener', {});
-  const { port } = await listener.heard((said): said is { port: number } => 'port' in said);
-  const { rate, p50Ms, p99Ms } = await send(port, load);
-  await listener.end();
-  return { rate, more: { p50Ms, p99Ms } };
+function load(name: string, what: string, ours: LoadSide, reference: LoadSide, goal: number | null): LoadFigure {
+  return { kind: 'load', name, what, ours, reference, goal };
 }
 
-/** How often a second the disk confirms a small write. */
-async function measureDisk(): Promise<Measured> {
-  const folder = mkdtempSync(join(tmpdir(), 'sluss-disk-'));
-  const file = openSync(join(folder, 'appended'), 'w');
-  const block = Buffer.alloc(2048, 'x');
-  const startedAt = performance.now();
-  let done = 0;
-  for (; performance.now() - startedAt < 2_000; done += 1) {
-    writeSync(file, block);
-    fdatasyncSync(file);
-  }
-  const rate = (done * 1_000) / (performance.now() - startedAt);
-  closeSync(file);
-  rmSync(folder, { recursive: true });
-  return { rate, more: {} };
+async function measureListener(script: string, load: Load): Promise<Measured> {
+  const child = forkChild<{ port: number }>(script, {});
+  const { port } = await child.heard((said): said is { port: number } => 'port' in said);
+  const { rate, p50Ms, p99Ms } = await send(port, load);
+  await child.end();
+  return { rate, more: { p50Ms, p99Ms } };
 }

@@ -12,17 +12,27 @@ import { type Child, forkChild } from './child.ts';
 import type { StandInOrder, StandInSaid } from './stand-in.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
+const CHECKOUT = join(ROOT, 'src/cli/sluss.ts');
 const LOOK_MS = 10;
 
 export interface InstallationOptions {
-  /** `off` = a mapping that takes every message and makes nothing of it. */
-  readonly mapping?: 'certificates' | 'off';
+  /**
+   * `reports` = `oru-r01`, to a FHIR server; `off` = a mapping that takes every message and makes nothing of it; `files` =
+   * each result becomes a file, by a mapping of its own, and nothing else is configured.
+   */
+  readonly mapping?: 'certificates' | 'reports' | 'off' | 'files';
+  /** What is run; by default the checkout's. */
+  readonly program?: string;
+  /** Where messages come from: a port, or the folder `inbox`. */
+  readonly source?: 'mllp' | 'folder';
   /** `closed` = there is no receiver: what waits stays waiting. */
   readonly answer?: StandInOrder['answer'] | 'closed';
   /** Attempts at a time. */
   readonly concurrency?: number;
   /** A journal to begin with; it is copied. */
   readonly journal?: string | null;
+  /** A journal to go on with, where it lies: a large copy would keep the disk busy while something is measured. */
+  readonly journalInPlace?: string | null;
   /** Where the engine's threads leave their profiles; null = unmeasured. */
   readonly profile?: string | null;
 }
@@ -34,8 +44,13 @@ export interface RunningEngine {
   /** From its start to listening. */
   readonly startedInMs: number;
   residentMb(): number;
+  /** The most it ever had resident, or since `forgetPeak`. */
+  peakMb(): number;
+  forgetPeak(): void;
   /** Processor time since its start: of the main thread, and of the process with all its threads. */
   spentMs(): { readonly main: number; readonly all: number };
+  /** @throws Error once it has ended */
+  mustRun(): void;
   /** SIGTERM; resolves once it has ended. @throws Error unless it ended well */
   stop(): Promise<void>;
 }
@@ -43,6 +58,8 @@ export interface RunningEngine {
 /** Certificates, a configuration, the stand-in of the certificate service: everything around the engine. */
 export interface Installation extends AsyncDisposable {
   readonly folder: string;
+  /** What a `folder` source watches. */
+  readonly inbox: string;
   readonly journalFile: string;
   readonly standIn: Child<StandInSaid> | null;
   /** Base URL of the stand-in; one that nobody listens on where there is none. */
@@ -63,7 +80,9 @@ export async function install(
 ): Promise<Installation> {
   const { answer = 'small', journal = null, profile = process.env.BENCH_PROFILE ?? null } = options;
   const folder = mkdtempSync(join(tmpdir(), 'sluss-bench-'));
-  const journalFile = join(folder, 'journal.db');
+  const journalFile = options.journalInPlace ?? join(folder, 'journal.db');
+  const inbox = join(folder, 'inbox');
+  mkdirSync(inbox);
   if (journal !== null) copyFileSync(journal, journalFile);
   const authority = await createAuthority({ name: 'Throw-away authority', now: systemClock.now() });
   const server = await authority.issueServer({ names: ['localhost', '127.0.0.1'] });
@@ -84,19 +103,22 @@ export async function install(
     url = (await standIn.heard((said) => 'url' in said)).url;
   }
   const configFile = join(folder, 'sluss.yaml');
-  writeFileSync(configFile, configurationOf(options, url));
+  writeFileSync(configFile, configurationOf(options, journalFile, url));
   mkdirSync(join(folder, 'off'));
   writeFileSync(join(folder, 'off/off.yaml'), MAPPING_OFF);
+  mkdirSync(join(folder, 'files'));
+  writeFileSync(join(folder, 'files/files.yaml'), MAPPING_TO_FILES);
   const engines: RunningEngine[] = [];
   return {
     folder,
+    inbox,
     journalFile,
     standIn,
     url,
     pem: { cert: client.cert, key: client.key, ca: authority.cert },
     answered: () => answered,
     async launch() {
-      const engine = await launch(folder, configFile, profile);
+      const engine = await launch(folder, configFile, options.program ?? CHECKOUT, profile);
       engines.push(engine);
       return engine;
     },
@@ -115,12 +137,17 @@ export async function install(
   };
 }
 
-async function launch(folder: string, configFile: string, profile: string | null): Promise<RunningEngine> {
+async function launch(
+  folder: string,
+  configFile: string,
+  program: string,
+  profile: string | null,
+): Promise<RunningEngine> {
   const options = profile === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   const logFile = join(folder, `engine-${performance.now().toFixed(0)}.log`);
   const log = openSync(logFile, 'w', 0o600);
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [...options, join(ROOT, 'src/cli/sluss.ts'), 'run', '-c', configFile], {
+  const child = spawn(process.execPath, [...options, program, 'run', '-c', configFile], {
     stdio: ['ignore', log, log],
   });
   const ended = once(child, 'exit') as Promise<[number | null]>;
@@ -134,8 +161,13 @@ async function launch(folder: string, configFile: string, profile: string | null
         pid,
         port: Number(/mllp:\/\/[^:]+:(\d+)/.exec(text)?.[1]),
         startedInMs: performance.now() - startedAt,
-        residentMb: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
+        residentMb: () => readStatusMb(pid, 'VmRSS'),
+        peakMb: () => readStatusMb(pid, 'VmHWM'),
+        forgetPeak: () => writeFileSync(`/proc/${pid}/clear_refs`, '5'),
         spentMs: () => ({ main: readSpentMs(`/proc/${pid}/task/${pid}/stat`), all: readSpentMs(`/proc/${pid}/stat`) }),
+        mustRun() {
+          if (child.exitCode !== null || child.signalCode !== null) throw new Error('the engine has ended');
+        },
         stop() {
           stopped ??= (async () => {
             child.kill('SIGTERM');
@@ -149,6 +181,10 @@ async function launch(folder: string, configFile: string, profile: string | null
     if (child.exitCode !== null) throw new Error(`the engine did not start: ${text}`);
     await wait(LOOK_MS);
   }
+}
+
+function readStatusMb(pid: number, name: string): number {
+  return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 }
 
 /** User and system time, in ticks of 10 ms: fields 14 and 15, counted behind the name in parentheses. */
@@ -175,29 +211,70 @@ result: { key: [MSH-10], rank: [MSH-7], digest: [MSH-10] }
 deliver: [{ to: covidbevis/test-certificate, body: { value: none } }]
 `;
 
+const MAPPING_TO_FILES = `mapping: to-files
+summary: Each result becomes a file.
+match: { type: ORU^R01 }
+zone: Europe/Stockholm
+each: OBSERVATION
+party: MSH-4.2
+lane: PID-3.1
+let: { id: { from: OBR-3.1 } }
+result: { key: [OBR-3.1, OBX-3.1], rank: [MSH-7], digest: [OBX-5] }
+deliver:
+  - to: results/write
+    body: { set: { name: { text: '{id}.txt' }, content: { from: OBX-5.1 }, encoding: { value: utf8 } } }
+`;
+
+/** What a laboratory's channel is mapped by. */
+const CHANNEL = {
+  certificates: '[se-covid-certificates]\n    with: { testHours: 876000, recoveryToDay: 36500 }',
+  reports: '[oru-r01]',
+  off: '[off]',
+} as const;
+
 /** The canned answers hold no QR code: reading one takes 10 ms of another thread, and would be all that is measured. */
-function configurationOf({ mapping = 'certificates', concurrency = 16 }: InstallationOptions, url: string): string {
-  return `journal: journal.db
-secret: { file: secret, create: true }
-mappings: [${JSON.stringify(join(ROOT, 'mappings'))}, off]
-parties:
+function configurationOf(options: InstallationOptions, journalFile: string, url: string): string {
+  const { mapping = 'certificates', source = 'mllp', concurrency = 16 } = options;
+  const party = `parties:
   ${NORD.id}:
     name: ${NORD.name}
     organisationsnummer: '${NORD.number}'
-    certificate: { cert: party.crt, key: party.key }
+    certificate: { cert: party.crt, key: party.key }`;
+  if (mapping === 'files') {
+    return `journal: ${JSON.stringify(journalFile)}
+secret: { file: secret, create: true }
+mappings: [files]
+${party}
+targets: { results: { kind: folder, path: results } }
+channels:
+  laboratory: { source: { kind: mllp, port: 0 }, parties: [${NORD.id}], mappings: [to-files] }
+  inbox: { source: { kind: folder, path: inbox }, parties: [${NORD.id}], mappings: [to-files] }
+`;
+  }
+  const limits = `concurrency: ${concurrency}
+    retry: { min: 20ms, max: 200ms }
+    breaker: { deliveries: 2, probe: ${url.endsWith(':9') ? '10m' : '50ms'} }`;
+  return `journal: ${JSON.stringify(journalFile)}
+secret: { file: secret, create: true }
+mappings: [${JSON.stringify(join(ROOT, 'mappings'))}, off]
+${party}
 targets:
   covidbevis:
     kind: covidbevis
     url: ${url}
     ca: ca.crt
-    concurrency: ${concurrency}
     readQr: false
-    retry: { min: 20ms, max: 200ms }
-    breaker: { deliveries: 2, probe: ${url.endsWith(':9') ? '10m' : '50ms'} }
+    ${limits}
+  fhir:
+    kind: fhir
+    url: ${url}/fhir
+    ca: ca.crt
+    auth: mtls
+    ${limits}
 channels:
   laboratory:
-    source: { kind: mllp, port: 0 }
-    mappings: [${mapping === 'off' ? 'off' : 'se-covid-certificates'}]
-    parties: [${NORD.id}]${mapping === 'off' ? '' : '\n    with: { testHours: 876000, recoveryToDay: 36500 }'}
+    source: ${source === 'mllp' ? '{ kind: mllp, port: 0, maxConnectionsPerAddress: 256 }' : '{ kind: folder, path: inbox, stable: 0 }'}
+    parties: [${NORD.id}]
+    mappings: ${CHANNEL[mapping]}
 `;
 }

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Measured } from '../figure.ts';
+import type { MessageShape } from './bench-message.ts';
 import { forkChild } from './child.ts';
 import { type Installation, type InstallationOptions, install, type RunningEngine, sizeMb } from './installation.ts';
 import type { SenderOrder, SenderSaid, SenderTold } from './sender.ts';
@@ -8,16 +9,25 @@ const LOOK_MS = 10;
 /** Answered and not yet delivered: enough that no lane worker ever waits, little enough that the backlog is bounded. */
 const BACKLOG = 2_000;
 
+const CERTIFICATE: MessageShape = { kind: 'certificate' };
+
 export interface Load {
   readonly connections: number;
   readonly window: number;
   readonly count: number;
   readonly warmUp: number;
+  /** By default a test that a certificate was asked for. */
+  readonly shape?: MessageShape;
+}
+
+/** The same with a share of its messages, to see whether it runs. */
+export function shareOf<Some extends Pick<Load, 'count' | 'warmUp'>>(load: Some, share: number): Some {
+  return { ...load, count: Math.ceil(load.count * share), warmUp: Math.floor(load.warmUp * share) };
 }
 
 /** Sends until all are answered AA. */
 export async function send(port: number, load: Load, first = 0): Promise<SenderSaid> {
-  const order: SenderOrder = { port, ...load, first, backlog: null };
+  const order: SenderOrder = { port, shape: CERTIFICATE, ...load, first, backlog: null };
   return await forkChild<SenderSaid>('sender', order).heard((said): said is SenderSaid => 'rate' in said);
 }
 
@@ -83,7 +93,7 @@ export async function measureWholePath(
   const engine = await site.launch();
   const { startedInMs } = engine;
   const idleMb = engine.residentMb();
-  const order: SenderOrder = { port: engine.port, ...rest, first, backlog: BACKLOG };
+  const order: SenderOrder = { port: engine.port, shape: CERTIFICATE, ...rest, first, backlog: BACKLOG };
   const sender = forkChild<SenderSaid>('sender', order);
   told = (word) => void (sender.process.connected && sender.tell(word));
   const sent = sender.heard((said): said is SenderSaid => 'rate' in said);

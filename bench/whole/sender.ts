@@ -1,6 +1,6 @@
 /** Laboratories at their fastest: connections that keep so many messages under way; one answer but AA, and the run is void. */
 import { connect, type Socket } from 'node:net';
-import { testMessage } from '../../test/whole/message.ts';
+import { benchMessage, type MessageShape } from './bench-message.ts';
 import { readOrder, say } from './child.ts';
 
 export interface SenderOrder {
@@ -13,6 +13,7 @@ export interface SenderOrder {
   readonly count: number;
   /** So many of the first are not measured. */
   readonly warmUp: number;
+  readonly shape: MessageShape;
   /** At most so many may be answered and not delivered, as far as it was told; null = any number. */
   readonly backlog: number | null;
 }
@@ -88,11 +89,7 @@ function finish(): void {
 }
 
 function frameOf(number: number): Buffer {
-  const controlId = `W${number}`;
-  // Every message is a person of its own but for one in ten.
-  const person = number - (number % 10 === 9 ? 1 : 0);
-  const bytes = testMessage({ controlId, person, results: [controlId] });
-  return Buffer.concat([Buffer.of(0x0b), bytes, Buffer.of(CLOSING_BYTE, 0x0d)]);
+  return Buffer.concat([Buffer.of(0x0b), benchMessage(number, order.shape), Buffer.of(CLOSING_BYTE, 0x0d)]);
 }
 
 function count(chunk: Buffer, word: string): number {
