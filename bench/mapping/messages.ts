@@ -11,6 +11,24 @@ export const CERTIFICATE_MESSAGE: Uint8Array = bytesOf([
   'SPM|1|^S-22-004711||258500001^Nasofarynxsekret^SCT|||||||||||||202211140830',
 ]);
 
+/** The same with each of the rules met that leave out, refuse or hold it, and a few more that change what is made. */
+export const CERTIFICATE_VARIANTS: readonly Uint8Array[] = varied(CERTIFICATE_MESSAGE, [
+  ['|TESTBEVIS', '|'],
+  ['||||||F|||', '||||||P|||'],
+  ['||||||F|||', '||||||X|||'],
+  ['|260415000^Ej påvisad^SCT|', '|419984006^Ej bedömbar^SCT|'],
+  ['|260415000^Ej påvisad^SCT|', '|260415000^Ej påvisad^SCT~260415000^Ej påvisad^SCT|'],
+  ['|20221114153000+0100|', '|202211140815|'],
+  ['|20221114153000+0100|', '|20221114|'],
+  ['|19970806|', '|19970907|'],
+  ['|19970806|', '|19970906|'],
+  ['|19970806|', '|1997|'],
+  ['|19970806|', '|okänt|'],
+  ['|F\rOBR', '|F\rPD1||||||||||||Y\rOBR'],
+  ['SPM|1|^S-22-004711||258500001^Nasofarynxsekret^SCT|||||||||||||202211140830\r', ''],
+  ['|202211140830\rSPM', '|202211140830|||Testet^NeuMoDx\rSPM'],
+]);
+
 /** 1.2 kB, six OBX of the kinds a chemistry laboratory sends: NM, SN, CWE, ST; with ORC, PV1, NTE and SPM. */
 export const REPORT_MESSAGE: Uint8Array = bytesOf([
   'MSH|^~\\&|LABSYS|KEMLAB^1.2.752.99.1^ISO|SLUSS|JOURNAL|20240312101530||ORU^R01^ORU_R01|BENCH0002|P|2.5.1||||||UNICODE UTF-8',
@@ -29,7 +47,7 @@ export const REPORT_MESSAGE: Uint8Array = bytesOf([
 ]);
 
 /** The report with other fields filled in or left empty, so that what is compared is not one happy case. */
-export const REPORT_VARIANTS: readonly Uint8Array[] = [
+export const REPORT_VARIANTS: readonly Uint8Array[] = varied(REPORT_MESSAGE, [
   ['|M|||Storgatan', '|X|||Storgatan'],
   ['PV1|1|O|', 'PV1|1|I|'],
   ['||5.60|', '||5,60|'],
@@ -43,11 +61,7 @@ export const REPORT_VARIANTS: readonly Uint8Array[] = [
   ['ORC|RE|P-100^REM|F-200^LAB||CM\r', ''],
   ['^Tolvan^T', '^Tolvan\\S\\a^T^^Dr^^L'],
   ['3333^Läkare^Lena||||||', '||||||'],
-].map(([from = '', to = '']) => {
-  const text = Buffer.from(REPORT_MESSAGE).toString('utf8');
-  if (!text.includes(from)) throw new Error(`Nothing to replace: ${from}`);
-  return Buffer.from(text.replace(from, to), 'utf8');
-});
+]);
 
 /** A report with so many numeric results under one order. */
 export function reportOf(results: number): Uint8Array {
@@ -59,4 +73,13 @@ export function reportOf(results: number): Uint8Array {
     return `OBX|${number}|NM|T${number}^Analys ${number}^L||${number}.50|mmol/L^^UCUM|4.0-6.0|N|||F|||202403120815`;
   });
   return bytesOf([...segments, ...observations, specimen]);
+}
+
+/** A message with one text replaced at a time. */
+function varied(message: Uint8Array, replacements: readonly (readonly [from: string, to: string])[]): Uint8Array[] {
+  const text = Buffer.from(message).toString('utf8');
+  return replacements.map(([from, to]) => {
+    if (!text.includes(from)) throw new Error(`Nothing to replace: ${from}`);
+    return Buffer.from(text.replace(from, to), 'utf8');
+  });
 }
