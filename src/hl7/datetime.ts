@@ -35,19 +35,20 @@ const PRECISIONS: readonly Precision[] = ['year', 'month', 'day', 'hour', 'minut
 export function parseDateTime(text: string): DateTime | null {
   const parts = DTM.exec(text);
   if (parts === null) return null;
-  const given = parts.slice(1, 8).filter((part) => part !== undefined).length;
-  const number = (index: number, without: number) => (parts[index] === undefined ? without : Number(parts[index]));
-  const precision = PRECISIONS[given - 1] ?? 'year';
+  const [, year, month = '1', day = '1', hour = '0', minute = '0', second = '0', fraction = '', offset] = parts;
+  // The year is always there, and a part only where those before it are.
+  let given = 1;
+  while (given < PRECISIONS.length && parts[given + 1] !== undefined) given += 1;
   const value: DateTime = {
-    precision,
-    year: number(1, 0),
-    month: number(2, 1),
-    day: number(3, 1),
-    hour: number(4, 0),
-    minute: number(5, 0),
-    second: number(6, 0),
-    fraction: parts[7] ?? '',
-    offsetMinutes: parseOffset(parts[8]),
+    precision: PRECISIONS[given - 1] ?? 'year',
+    year: Number(year),
+    month: Number(month),
+    day: Number(day),
+    hour: Number(hour),
+    minute: Number(minute),
+    second: Number(second),
+    fraction,
+    offsetMinutes: parseOffset(offset),
   };
   return isReal(value) ? value : null;
 }
@@ -136,7 +137,8 @@ function parseOffset(text: string | undefined): number | null {
 
 function isReal(value: DateTime): boolean {
   if (value.year === 0 || value.month < 1 || value.month > 12 || value.day < 1) return false;
-  if (value.day > new Date(Date.UTC(value.year, value.month, 0)).getUTCDate()) return false;
+  // Every month has 28.
+  if (value.day > 28 && value.day > new Date(Date.UTC(value.year, value.month, 0)).getUTCDate()) return false;
   if (value.hour > 23 || value.minute > 59 || value.second > 59) return false;
   return value.offsetMinutes === null || (Math.abs(value.offsetMinutes) <= 14 * 60 && value.offsetMinutes % 15 === 0);
 }

@@ -3,6 +3,7 @@ import { offsetAt } from '../hl7/zone-offset.ts';
 import { readInstant } from './instant.ts';
 
 export const DAY_MS = 86_400_000;
+const DAYS_OF_400_YEARS = 146_097;
 
 /** The local day of a time with offset, or a date itself, as days since 1970-01-01; null = neither. */
 export function readDay(text: string, zone: string): number | null {
@@ -13,11 +14,11 @@ export function readDay(text: string, zone: string): number | null {
 /** Days since 1970-01-01 of a FHIR date; null = it is none, has no day, or names one that does not exist. */
 export function readDate(text: string): number | null {
   if (!/^\d{4}-\d\d-\d\d$/.test(text)) return null;
-  const [month, day] = [Number(text.slice(5, 7)) - 1, Number(text.slice(8))];
-  const date = new Date(0);
-  // Date.UTC would take the years 0 to 99 for 1900 to 1999.
-  date.setUTCFullYear(Number(text.slice(0, 4)), month, day);
-  return date.getUTCMonth() === month && date.getUTCDate() === day ? date.getTime() / DAY_MS : null;
+  const [year, month, day] = [Number(text.slice(0, 4)), Number(text.slice(5, 7)), Number(text.slice(8))];
+  // Every 400 years the calendar is the same; Date.UTC would take the years 0 to 99 for 1900 to 1999.
+  const at = Date.UTC(year + 400, month - 1, day);
+  const isReal = month >= 1 && month <= 12 && day >= 1 && (day <= 28 || new Date(at).getUTCDate() === day);
+  return isReal ? at / DAY_MS - DAYS_OF_400_YEARS : null;
 }
 
 const MAX_STARTS = 1000;
