@@ -38,6 +38,7 @@ const USAGE = `npm run bench -- [NAME …]
   --runs 3        rounds in which the sides take turns
   --figure WORD   only figures with this word in their name
   --quick         one round of little work, figures with a goal only: whether it runs, not how fast
+  --messages 1000000  in the journal, for growth
   --json FILE     where the figures go beside the table (default: data/bench.json)
   --readme        puts them into README.md, docs/performance.json and docs/performance.svg
   --from FILE     with --readme: figures of an earlier run`;
@@ -58,6 +59,7 @@ const { values, positionals } = parseArgs({
     runs: { type: 'string', default: '3' },
     figure: { type: 'string', default: '' },
     json: { type: 'string', default: join(import.meta.dirname, '../data/bench.json') },
+    messages: { type: 'string' },
     quick: { type: 'boolean', default: false },
     readme: { type: 'boolean', default: false },
     from: { type: 'string' },
@@ -68,6 +70,8 @@ const { values, positionals } = parseArgs({
   },
 });
 const share = values.quick ? QUICK_SHARE : 1;
+// Processes that measure inherit it.
+if (values.messages !== undefined) process.env.BENCH_MESSAGES = values.messages;
 
 if (values.help) console.log(USAGE);
 else if (values.side !== undefined) await measureSide(positionals[0] ?? '', values.side);
