@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configurationJsonSchema } from '../src/config/json-schema.ts';
 import { ALARMS } from '../src/contracts/alarm.ts';
-import { FAULTS, Fault, type FaultCode } from '../src/contracts/fault.ts';
+import { FAULTS, Fault } from '../src/contracts/fault.ts';
+import { readMappingFiles } from '../src/mapping/load.ts';
 import { BUILT_IN_PLUGINS } from '../src/plugins.ts';
 import { type Answer, classifyAnswer, classifyError, type Failure } from '../src/targets/classify.ts';
 import { covidbevisTarget } from '../src/targets/covidbevis.ts';
@@ -124,10 +125,14 @@ describe('the pages', () => {
     for (const one of Object.values(value)) gather(one);
   };
   gather(configurationJsonSchema(partyConfig, BUILT_IN_PLUGINS));
-  /** Of an operation, of a mapping, of a certificate. */
-  const others = ['inDoubt', 'notBefore', 'returnAs', 'serialNumber'];
+  /** Of an operation, of a mapping, of a certificate, of the service's answer. */
+  const others = ['inDoubt', 'notBefore', 'notAfter', 'serialNumber', 'proofTypes', 'validThrough'];
 
-  it.each(['sources.md', 'targets.md', 'operation.md', 'alarms.md', 'retention.md', 'failures.md'])(
+  for (const { text } of readMappingFiles([join(import.meta.dirname, '../mappings/messages')], '.'))
+    for (const [, name = ''] of (/^settings:\n([\s\S]*?)^\S/m.exec(text)?.[1] ?? '').matchAll(/^ {2}(\w+):/gm))
+      known.add(name);
+
+  it.each(['sources.md', 'targets.md', 'operation.md', 'alarms.md', 'retention.md', 'failures.md', 'covidbevis.md'])(
     '%s names only keys that there are',
     (page) => {
       const words = [...read(page).matchAll(/`([a-z][a-z]*[A-Z][A-Za-z]*)\b[^`]*`/g)].map((match) => match[1] ?? '');
@@ -136,11 +141,13 @@ describe('the pages', () => {
     },
   );
 
-  it.each(['sources.md', 'targets.md', 'operation.md', 'failures.md'])(
-    '%s names only faults that there are',
+  it.each(['sources.md', 'targets.md', 'operation.md', 'failures.md', 'covidbevis.md'])(
+    '%s names only faults and alarms that there are',
     (page) => {
-      const faults = [...read(page).matchAll(/`((?:target|frame|journal|party|answer)-[a-z-]+|too-many|not-hl7)`/g)];
-      const unknown = faults.map((match) => match[1] as FaultCode).filter((code) => !Object.hasOwn(FAULTS, code));
+      const form =
+        /`((?:target|frame|journal|party|answer|code|certificate|already|later)-[a-z-]+|deliveries-expired|too-many|not-hl7)`/g;
+      const faults = [...read(page).matchAll(form)].map((match) => match[1] ?? '');
+      const unknown = faults.filter((code) => !Object.hasOwn(FAULTS, code) && !Object.hasOwn(ALARMS, code));
       expect(unknown).toEqual([]);
       expect(faults.length).toBeGreaterThan(0);
     },

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { HistoryEvent, StoredDelivery } from '../contracts/journal.ts';
+import type { HistoryEvent, StoredDelivery, StoredMessage } from '../contracts/journal.ts';
 import { ANY_MESSAGE, type PageMark } from '../contracts/operations.ts';
 import { type JournalReader, openJournalReader } from '../journal/reader.ts';
 import { findJournal, type JournalOptions } from './open-operations.ts';
@@ -27,6 +27,8 @@ const COLUMNS = [
   'channel',
   'certificate',
   'mappingVersion',
+  'requestMessage',
+  'requestedAt',
   'identification',
   'testType',
   'result',
@@ -62,9 +64,12 @@ export async function evidence(options: EvidenceOptions, terminal: Terminal): Pr
   try {
     const columns: readonly (keyof Evidence)[] = options.personal ? [...COLUMNS, ...PERSONAL] : COLUMNS;
     if (options.format === 'csv') terminal.print(columns.join(','));
-    let rows = 0;
+    let [rows, withoutContent] = [0, 0];
+    let lastPrunedAt: number | null = null;
     for (const messageId of findIssued(reader, options)) {
-      for (const row of readEvidence(reader, messageId, options.party ?? null)) {
+      const message = reader.readMessage(messageId);
+      if (message === null) continue;
+      for (const row of readEvidence(reader, message, options.party ?? null)) {
         const values = columns.map((column) => [column, row[column]] as const);
         terminal.print(
           options.format === 'csv'
@@ -72,9 +77,16 @@ export async function evidence(options: EvidenceOptions, terminal: Terminal): Pr
             : JSON.stringify(Object.fromEntries(values)),
         );
         rows += 1;
+        if (!message.isPruned) continue;
+        withoutContent += 1;
+        lastPrunedAt = Math.max(lastPrunedAt ?? 0, message.receivedAt);
       }
     }
     terminal.complain(`${rows} ${rows === 1 ? 'certificate' : 'certificates'}`);
+    if (lastPrunedAt !== null) {
+      const day = new Date(lastPrunedAt).toISOString();
+      terminal.complain(`${withoutContent} of them without content, as retention took it: complete from after ${day}`);
+    }
     return 0;
   } finally {
     reader.close();
@@ -99,11 +111,9 @@ function findIssued(reader: JournalReader, { from, to, party }: EvidenceOptions)
   }
 }
 
-function readEvidence(reader: JournalReader, messageId: number, party: string | null): Evidence[] {
-  const message = reader.readMessage(messageId);
-  const deliveries = reader.readDeliveries(messageId);
-  const history = reader.readHistory(messageId);
-  if (message === null) return [];
+function readEvidence(reader: JournalReader, message: StoredMessage, party: string | null): Evidence[] {
+  const deliveries = reader.readDeliveries(message.id);
+  const history = reader.readHistory(message.id);
   return deliveries
     .filter((one) => one.state === 'delivered' && (party === null || one.party === party))
     .filter(({ operation }) => Object.hasOwn(CERTIFICATES, operation))
@@ -118,12 +128,14 @@ function readEvidence(reader: JournalReader, messageId: number, party: string | 
       );
       const person = patientOf(asked);
       return {
-        message: messageId,
+        message: message.id,
         delivery: delivery.id,
         party: delivery.party,
         channel: delivery.channel,
         certificate: CERTIFICATES[delivery.operation] ?? null,
         mappingVersion: message.mappingVersion,
+        requestMessage: delivery.needs?.providedBy ?? null,
+        requestedAt: isoOf(delivery.needs?.providedAt ?? null),
         identification: identificationOf(person),
         testType: nameOf(TEST_TYPES, at(asked, 'code', 'coding', 0, 'code')),
         result: nameOf(RESULTS, at(asked, 'valueCodeableConcept', 'coding', 0, 'code')),
@@ -156,6 +168,8 @@ function identificationOf(person: unknown): string | null {
   if (system !== null) return system.slice(system.lastIndexOf('/') + 1);
   return textAt(person, 'birthDate') === null ? null : 'name-and-birth-date';
 }
+
+const isoOf = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
 
 function issuedAt(history: readonly HistoryEvent[], { id }: StoredDelivery): string | null {
   const event = history.find((one) => one.deliveryId === id && one.event === 'delivered');
@@ -223,12 +237,13 @@ export function addEvidence(program: Command, terminal: Terminal, finish: (code:
     .addHelpText(
       'after',
       `
-One row a certificate, oldest message first: how the person was identified, kind
-of test, result, times, UVCI, whether the digital mailbox took it, what became
-of its way back, and who had a hand in it. That it was asked for is what the
-mapping of that version demands. Without --personal nobody can be told from it
-but by the UVCI. What retention has taken (by default after 90 days) is empty:
-export in time. The engine may run or not.
+One row a certificate, oldest message first: which message brought the request
+and when, how the person was identified, kind of test, result, times, UVCI,
+whether the digital mailbox took it, what became of its way back (handedOver:
+all of it arrived at the laboratory), and who had a hand in it. Without
+--personal nobody can be told from it but by the UVCI. What retention has taken
+(by default after 90 days) is empty, and the last line says from when the rows
+are complete: export in time. The engine may run or not.
 
 Examples:
   sluss evidence --from 2026-11-01 --to 2026-12-01 --party region-nord > november.csv

@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openSqliteJournal } from '../../src/journal/sqlite.ts';
 import { type Installation, install, negativeTest, portOf, sendAll } from '../installation.ts';
 import { runCommand } from './kit.ts';
 
@@ -57,6 +59,28 @@ describe('sluss evidence', () => {
     expect(rest).toEqual([]);
     expect(head).toMatch(/^message,delivery,party,channel,certificate,.*,actedBy,identity,family,given,birthDate$/);
     expect(row).toMatch(/^\d+,\d+,klinik-syd,lab-syd,test,.*,'=Planted,Maja,1997-08-06$/);
+  });
+
+  it('has rows without content where retention took it, and says from when it is complete', async () => {
+    const sluss = await home.start();
+    await sendAll(portOf(sluss, 'lab-nord'), [negativeTest({ controlId: 'E1' })]);
+    await home.seen('delivery-delivered', 4);
+    await sluss.stop();
+    const journal = await openSqliteJournal({ path: join(home.folder, 'journal.db'), now: Date.now() });
+    const at = Date.now() + 1;
+    const before = { held: null, refused: at, skipped: at, delivered: at, cancelled: at };
+    await journal.prune({ walk: 'bytes', at, after: 0, limit: 10, maxBytes: 1e9, before });
+    const { receivedAt } = (await journal.readMessage(1)) ?? { receivedAt: 0 };
+    await journal.close();
+    const again = await home.start();
+    await sendAll(portOf(again, 'lab-nord'), [negativeTest({ controlId: 'E2', filler: 'F2' })]);
+    await home.seen('delivery-delivered', 8);
+    const { out, err } = await evidence('--format', 'ndjson');
+    const when = new Date(receivedAt).toISOString();
+    expect(err).toBe(`2 certificates\n1 of them without content, as retention took it: complete from after ${when}`);
+    const [gone, whole] = out.split('\n').map((line) => JSON.parse(line));
+    expect(gone).toMatchObject({ party: 'region-nord', certificate: 'test', uvci: null, handedOver: true });
+    expect(whole).toMatchObject({ testType: 'NAAT', result: 'negative' });
   });
 
   it('keeps to a period', async () => {

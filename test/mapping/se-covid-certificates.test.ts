@@ -560,12 +560,31 @@ describe('the channel', () => {
 });
 
 describe('docs/covidbevis.md', () => {
-  it('names every setting, and no other', () => {
-    const page = readFileSync(resolve(import.meta.dirname, '../../docs/covidbevis.md'), 'utf8');
-    const named = new Set([...page.matchAll(/`([a-z]+(?:[A-Z][A-Za-z]*)+)\b/g)].map(([, name = '']) => name));
+  const page = readFileSync(resolve(import.meta.dirname, '../../docs/covidbevis.md'), 'utf8');
+  const files = new Map(PROJECT_FILES.map(({ path, text }) => [path, text]));
+
+  it('names every setting', () => {
     const settings = compile(PROJECT_FILES, CHANNEL).channels.get('lab')?.mappings[0]?.settings ?? [];
-    expect([...named].filter((name) => !settings.includes(name))).toEqual([]);
     expect(settings.filter((name) => !page.includes(`\`${name}`))).toEqual([]);
+    expect(settings.length).toBeGreaterThan(20);
+  });
+
+  it('names only reasons, tables and files that there are', () => {
+    const reasons = [
+      ...(files.get('mappings/messages/se-covid-certificates.yaml') ?? '').matchAll(/reason: ([a-z-]+)/g),
+    ];
+    const left = /## What gives no certificate\n([\s\S]*?)\n## /.exec(page)?.[1] ?? '';
+    const named = [...left.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell = '']) => [...cell.matchAll(/`([a-z-]+)`/g)]);
+    expect(named.length).toBeGreaterThan(8);
+    const known = reasons.map(([, reason]) => reason);
+    expect(named.map(([, reason]) => reason).filter((reason) => !known.includes(reason))).toEqual([]);
+    const tables = [...page.matchAll(/tables? ((?:`[a-z-]+`(?:, )?)+)/g)].flatMap(
+      ([, list = '']) => list.match(/[a-z-]+/g) ?? [],
+    );
+    expect(tables.length).toBeGreaterThan(5);
+    for (const table of tables) expect([...files.keys()]).toContain(`mappings/tables/${table}.yaml`);
+    for (const [, path = ''] of page.matchAll(/`(mappings\/[\w/-]+\.yaml)`/g))
+      expect([...files.keys()]).toContain(path);
   });
 });
 
