@@ -95,10 +95,11 @@ function createMllpTarget(settings: z.output<typeof config>, host: Host): Target
 
   /** Has the line to itself. */
   async function exchange(queue: Queue, delivery: Delivery, signal: AbortSignal): Promise<Verdict> {
+    // Called off while another message had the line: nothing was written, the line serves on.
+    if (signal.aborted) return { ok: false, ...classifyError(signal.reason, signal), response: null };
     queue.callOffIdle();
     const callOff = () => hangUp(queue);
     try {
-      signal.throwIfAborted();
       if (queue.line === null || queue.line.isClosed) queue.line = await openLine(lineOptions(delivery.party), signal);
       // What is written after an answer that never came could be taken for the answer's cause: such a line is given up.
       signal.addEventListener('abort', callOff, { once: true });

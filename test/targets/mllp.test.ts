@@ -148,6 +148,26 @@ describe('a message to a LIS', () => {
     expect(lis.sockets).toHaveLength(2);
   });
 
+  it('that is called off before its turn is not written, and costs nobody the line', async () => {
+    const held = Promise.withResolvers<() => void>();
+    const lis = await listen((frame, socket) => {
+      if (controlIdOf(frame) === 'G1') held.resolve(() => accept(frame, socket));
+      else accept(frame, socket);
+    });
+    const target = open(lis.port);
+    const deadline = new AbortController();
+    const first = send(target, message('G1'));
+    const waiting = send(target, message('G2'), 'message', deadline.signal);
+    const answer = await held.promise;
+    deadline.abort(new Fault('target-timeout'));
+    answer();
+    expect(await first).toMatchObject({ ok: true });
+    expect(faultOf(await waiting)?.code).toBe('target-timeout');
+    expect(await send(target, message('G3'))).toMatchObject({ ok: true });
+    expect(lis.frames.map(controlIdOf)).toEqual(['G1', 'G3']);
+    expect(lis.sockets).toHaveLength(1);
+  });
+
   it('finds a LIS that closed the connection, or is not there', async () => {
     const lis = await listen((_, socket) => socket.destroy());
     const target = open(lis.port);
