@@ -29,7 +29,8 @@ const VALUE_SET = 'covid-19-lab-test-manufacturer-and-name';
 export function readDeviceList(json: string): DeviceList {
   let content: unknown;
   try {
-    content = JSON.parse(json);
+    // A byte order mark is no part of JSON.
+    content = JSON.parse(json.replace(/^\uFEFF/, ''));
   } catch {
     throw new Error('the file is no JSON');
   }
@@ -45,8 +46,9 @@ export function readDeviceList(json: string): DeviceList {
 function readValueSet(set: Fields, values: Fields): DeviceList {
   const devices = Object.entries(values).map(([id, value]): ListedDevice => {
     if (!isMap(value) || typeof value.active !== 'boolean') throw unreadable(id);
-    const until = value.active ? null : readDate(value.validUntil ?? value.version);
-    if (!value.active && until === null) throw unreadable(id);
+    const ended = value.validUntil ?? (value.active ? null : value.version);
+    const until = ended === null ? null : readDate(ended);
+    if (ended !== null && until === null) throw unreadable(id);
     return { id: readId(id), name: textOf(value.display), times: [{ from: null, until }] };
   });
   return { date: readDate(set.valueSetDate), devices: sorted(devices) };
@@ -56,14 +58,15 @@ function readCentre(list: Fields, entries: readonly unknown[]): DeviceList {
   const devices = entries.flatMap((entry): ListedDevice[] => {
     if (!isMap(entry)) throw unreadable('?');
     const id = readId(textOf(entry.id_device));
-    const history = entry.hsc_list_history ?? [];
+    const history = entry.hsc_list_history;
     if (!Array.isArray(history)) throw unreadable(id);
     const steps = history.map((step: unknown) => {
       const date = isMap(step) ? readDate(step.list_date) : null;
-      if (!isMap(step) || date === null) throw unreadable(id);
-      return { date, isListed: /^(true|yes|1)$/i.test(textOf(step.in_common_list)) };
+      const isListed = isMap(step) ? readFlag(step.in_common_list) : null;
+      if (date === null || isListed === null) throw unreadable(id);
+      return { date, isListed };
     });
-    steps.sort((a, b) => (a.date < b.date ? -1 : 1));
+    steps.sort((a, b) => (a.date < b.date ? -1 : a.date > b.date ? 1 : 0));
     const maker = isMap(entry.manufacturer) ? textOf(entry.manufacturer.name) : '';
     const name = [maker, textOf(entry.commercial_name)].filter((part) => part !== '').join(', ');
     const times = joinSteps(steps);
@@ -98,6 +101,12 @@ function textOf(value: unknown): string {
     : '';
 }
 
+function readFlag(value: unknown): boolean | null {
+  const text = textOf(value);
+  if (/^(true|yes|1)$/i.test(text)) return true;
+  return /^(false|no|0)$/i.test(text) ? false : null;
+}
+
 function readId(text: string): string {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw unreadable(text);
   return text;
@@ -130,6 +139,11 @@ function readDate(value: unknown): string | null {
 }
 
 function sorted(devices: ListedDevice[]): ListedDevice[] {
+  const ids = new Set<string>();
+  for (const { id } of devices) {
+    if (ids.has(id)) throw new Error(`the device ${id} stands there twice`);
+    ids.add(id);
+  }
   return devices.sort((a, b) => Number(a.id) - Number(b.id));
 }
 

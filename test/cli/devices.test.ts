@@ -35,7 +35,18 @@ const CENTRE = {
   ],
 };
 
+function listedAs(inCommonList: unknown): string {
+  const history = [{ list_date: '2021-02-17', in_common_list: inCommonList }];
+  return JSON.stringify({ deviceList: [{ id_device: '8', hsc_list_history: history }] });
+}
+
 describe('the EU common list', () => {
+  it('is read with a byte order mark, and ends when an entry says so that is in use still', () => {
+    const valueSetValues = { '1': { display: 'A', active: true, validUntil: '2023-01-01T00:00:00Z' } };
+    const { devices } = readDeviceList(`\uFEFF${JSON.stringify({ ...VALUE_SET, valueSetValues })}`);
+    expect(devices).toEqual([{ id: '1', name: 'A', times: [{ from: null, until: '2023-01-01' }] }]);
+  });
+
   it('is read from the value set of the certificate, alone or among others', () => {
     const list = {
       date: '2023-04-11',
@@ -71,6 +82,14 @@ describe('the EU common list', () => {
     [JSON.stringify({ ...VALUE_SET, valueSetValues: { '1': { active: false } } }), 'the device 1 cannot be read'],
     [JSON.stringify({ ...VALUE_SET, valueSetValues: { x: { active: true } } }), 'the device x cannot be read'],
     [JSON.stringify({ deviceList: [{ id_device: '5', hsc_list_history: [{ list_date: 'soon' }] }] }), 'the device 5'],
+    [JSON.stringify({ deviceList: [{ id_device: '6' }] }), 'the device 6 cannot be read'],
+    [listedAs('maybe'), 'the device 8 cannot be read'],
+    [listedAs(null), 'the device 8 cannot be read'],
+    [JSON.stringify({ deviceList: [...CENTRE.deviceList, ...CENTRE.deviceList] }), 'the device 345 stands there twice'],
+    [
+      JSON.stringify({ ...VALUE_SET, valueSetValues: { '1': { active: true, validUntil: 'soon' } } }),
+      'the device 1 cannot be read',
+    ],
   ])('is not guessed: %s', (json, text) => {
     expect(() => readDeviceList(json)).toThrow(text);
   });
@@ -97,6 +116,8 @@ describe('sluss devices import', () => {
     expect(table).toContain(
       "    '308': ../2022-07-09 # Maker A, Test A\n    '1232': ../.. # Maker B, Test \"B\": #2\n",
     );
+    const nowhere = await runCommand(['devices', 'import', list, '--out', join(folder, 'none/table.yaml')]).done;
+    expect(nowhere).toMatchObject({ code: 1, err: expect.stringContaining(`there is no folder ${folder}/none`) });
     writeFileSync(list, '{}');
     expect(await runCommand(['devices', 'import', list, '--out', out]).done).toMatchObject({ code: 1 });
     expect(readFileSync(out, 'utf8')).toBe(table);

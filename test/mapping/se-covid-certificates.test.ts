@@ -553,6 +553,25 @@ describe('the channel', () => {
     expect(own.map(message(segmentsOf({ requested: '' })), CONTEXT).drafts).toHaveLength(1);
   });
 
+  it('may say by whom it is asked for, by any field and a table of its own', () => {
+    const table = { path: 'ours.yaml', text: "table: ours\nrows: { '*': { LABX: nord, N100: nord, WARD: nord } }\n" };
+    const partyOf = (rule: string, change: (text: string) => string) => {
+      const own = mapperOf(compile([...PROJECT_FILES, table], { ...CHANNEL, with: `party: ${rule}` }));
+      const text = change(segmentsOf({ msh4: 'NOBODY' }).join('\r'));
+      const { drafts, faults } = own.map(message(text.split('\r')), CONTEXT);
+      return [...drafts.map(({ party }) => party), ...faults.map(({ code }) => code)];
+    };
+    const by = (path: string) => `{ from: ${path}, table: ours, onMiss: hold }`;
+    const application = (text: string) => text.replace(/^(MSH\|[^|]*\|)[^|]*/, '$1LABX');
+    const orderer = (text: string) => text.replace(/(\rOBR(?:\|[^|\r]*){15}\|)[^|\r]*/, '$1N100^Dr');
+    const ward = (text: string) => text.replace('\rOBR', '\rPV1|1|O|1^2^3^WARD\rOBR');
+    expect(partyOf(by('MSH-3.1'), application)).toEqual(['nord']);
+    expect(partyOf(by('OBR-16.1'), orderer)).toEqual(['nord']);
+    expect(partyOf(by('PV1-3.4.1'), ward)).toEqual(['nord']);
+    expect(partyOf(by('OBR-16.1 | PV1-3.4.1 | MSH-3.1'), ward)).toEqual(['nord']);
+    expect(partyOf(by('OBR-16.1'), (text) => orderer(text).replace('N100', 'N101'))).toEqual(['code-unmapped']);
+  });
+
   it('may bear the party’s name', () => {
     expect(map({ msh4: 'nord' }).drafts).toHaveLength(1);
     expect(map({ msh4: 'Nord^2321000016^L' }).drafts).toHaveLength(1);
