@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configurationJsonSchema } from '../src/config/json-schema.ts';
 import { ALARMS } from '../src/contracts/alarm.ts';
@@ -152,6 +152,29 @@ describe('the pages', () => {
       expect(faults.length).toBeGreaterThan(0);
     },
   );
+});
+
+describe('the links of the pages', () => {
+  const folder = join(import.meta.dirname, '../docs');
+  const pages = [...readdirSync(folder).filter((file) => file.endsWith('.md')), '../README.md'];
+  /** As code forges make them of a heading. */
+  const anchorsOf = (text: string) =>
+    [...text.replaceAll(/^```[\s\S]*?^```/gm, '').matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    );
+
+  it.each(pages)('%s lead to pages and headings that there are', (page) => {
+    const links = [...readFileSync(join(folder, page), 'utf8').matchAll(/\]\(([^)\s]+)\)/g)].map(([, to = '']) => to);
+    for (const link of links.filter((to) => !to.includes('://'))) {
+      const [path = '', anchor] = link.split('#');
+      const file = join(folder, dirname(page), path === '' ? page.replace(/^.*\//, '') : path);
+      expect(existsSync(file), link).toBe(true);
+      if (anchor !== undefined) expect(anchorsOf(readFileSync(file, 'utf8')), link).toContain(anchor);
+    }
+  });
 });
 
 describe('docs/failures.md', () => {
