@@ -64,8 +64,9 @@ export function createLog(options: LogOptions): LeveledLog {
   return options.pretty ? createPrettyLog(options) : createJsonLog(options);
 }
 
-function createJsonLog({ level, destination }: LogOptions): LeveledLog {
-  const settings = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'event' };
+function createJsonLog({ level, destination, clock }: LogOptions): LeveledLog {
+  const timestamp = () => `,"time":"${new Date(clock.now()).toISOString()}"`;
+  const settings = { level, base: null, timestamp, messageKey: 'event' };
   const logger = pino({ ...settings, formatters: { level: (label) => ({ level: label }) } }, destination);
   const write = (at: Level) => (event: string, fields?: LogFields) => logger[at](onlyKnown(fields), event);
   const setLevel = (next: Level) => {

@@ -47,6 +47,8 @@ export interface CovidbevisOptions {
   readonly devices?: readonly string[] | null;
   /** Judges ages of samples against the clock (72 hours; 11 to 180 days); absent = false. */
   readonly checkAges?: boolean;
+  /** Lets nobody in whose certificate has ended, or has not begun, by the clock; absent = TLS alone judges, by the machine's. */
+  readonly checkCertificateDates?: boolean;
   /** Same identifier with other content: 409 (default), or a certificate that replaces the first. Our assumption. */
   readonly onOtherContent?: 'conflict' | 'replace';
   readonly faults?: readonly FaultOrder[];
@@ -142,6 +144,8 @@ export function createCovidbevisStandIn(options: CovidbevisOptions): CovidbevisS
     const organisation = callers.get(request.socket) ?? null;
     try {
       const known = organisation === null ? undefined : organisations.get(organisation);
+      if (options.checkCertificateDates && !isInForce(request.socket as TLSSocket, clock.now()))
+        throw new Refused(401, 'The certificate is not in force');
       if (known === undefined) throw new Refused(401, 'The certificate does not belong to a connected organisation');
       const route = Object.hasOwn(METHODS, path) ? METHODS[path] : undefined;
       if (route === undefined) throw new Refused(404, 'No such resource');
@@ -246,4 +250,10 @@ export function createCovidbevisStandIn(options: CovidbevisOptions): CovidbevisS
       });
     },
   };
+}
+
+/** A connection may outlive the certificate it was made with. */
+function isInForce(socket: TLSSocket, now: number): boolean {
+  const { valid_from: from, valid_to: to } = socket.getPeerCertificate();
+  return Date.parse(from) <= now && now < Date.parse(to);
 }

@@ -23,7 +23,7 @@ export interface Submission {
 export interface SubmissionRules {
   /** JRC ids that are taken; null = any digits. */
   readonly devices: ReadonlySet<string> | null;
-  /** ms since the epoch against which ages of samples are judged; null = they are not. */
+  /** ms since the epoch against which ages of samples are judged, in hours and Swedish days; null = they are not. */
   readonly today: number | null;
 }
 
@@ -134,12 +134,17 @@ function readSampledAt(demand: Demand, value: unknown, submitting: Submitting, t
   demand(ageMs >= 0, at, 'must not be in the future');
   if (submitting === 'observation') demand(ageMs < 72 * HOUR_MS, at, 'must be less than 72 hours ago');
   else {
-    const days = Math.floor(today / DAY_MS) - Math.floor(Date.parse(`${date}T00:00:00Z`) / DAY_MS);
+    const days = (startOfDay(today) - startOfDay(Date.parse(text))) / DAY_MS;
     demand(days >= 11, at, 'must be at least 11 days ago');
     demand(days <= 180, at, 'must be at most 180 days ago');
   }
   return text;
 }
+
+const SWEDISH_DAYS = new Intl.DateTimeFormat('sv-SE', { timeZone: 'Europe/Stockholm', dateStyle: 'short' });
+
+/** The day of the Swedish calendar, as UTC midnight. */
+const startOfDay = (at: number): number => Date.parse(SWEDISH_DAYS.format(at));
 
 function readContained(demand: Demand, value: unknown): Map<string, Json> {
   const found = new Map<string, Json>();

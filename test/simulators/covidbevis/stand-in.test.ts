@@ -375,6 +375,16 @@ describe('callers', () => {
     expect(service.ledger.entries().length + service.ledger.refusals().length).toBe(before);
   });
 
+  it('judges the dates of a certificate by its own clock where told to', async () => {
+    const validTo = Math.ceil(Date.now() / 1_000) * 1_000 + 3_600_000;
+    let now = validTo - 1;
+    const strict = await start({ checkCertificateDates: true, clock: { ...clock, now: () => now } });
+    const agent = await connect(NORTH, { validTo });
+    expect((await send(agent, {}, '/ping', strict)).status).toBe(200);
+    now = validTo;
+    expect((await send(agent, {}, '/ping', strict)).status).toBe(401);
+  });
+
   it.each(['TLSv1.2', 'TLSv1.3'] as const)('speaks %s', async (version) => {
     const agent = await connect(NORTH, { tls: { minVersion: version, maxVersion: version } });
     expect((await send(agent, {}, '/ping')).status).toBe(200);
@@ -519,6 +529,15 @@ describe('refusals', () => {
     const { status, json } = await post(north, naat('AGE', { ...result, effectiveDateTime }), path, strict);
     expect(status).toBe(message === null ? 200 : 400);
     if (message !== null) expect(json.message).toContain(message);
+  });
+
+  it.each([
+    ['2026-07-21T21:59:59Z', 400],
+    ['2026-07-21T22:00:00Z', 200],
+  ])('counts days as the Swedish calendar does: at %s → %i', async (time, expected) => {
+    const strict = await start({ checkAges: true, clock: { ...clock, now: () => Date.parse(time) } });
+    const body = naat('DAY', { ...POSITIVE, effectiveDateTime: '2026-07-11T18:00:00+02:00' });
+    expect((await post(north, body, '/recovery', strict)).status).toBe(expected);
   });
 });
 
