@@ -57,6 +57,8 @@ export function createConsole(parts: {
 }
 
 function addRoutes(server: FastifyInstance, status: Status, metrics: ReturnType<typeof createMetrics>) {
+  // For whoever starts anew what does not answer: it does, and nothing that is amiss would be mended by that.
+  server.get('/live', async () => ({ alive: true }));
   server.get('/health', async (_, reply) => {
     const problem = status.problem();
     return reply.code(problem === null ? 200 : 503).send({ status: problem === null ? 'ok' : 'failing', problem });

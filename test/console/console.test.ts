@@ -75,6 +75,7 @@ describe('the console', () => {
     expect(await get('/health')).toMatchObject({ status: 503 });
     expect((await get('/health')).text).toContain('the journal cannot be written');
     expect(await get('/ready')).toMatchObject({ status: 503 });
+    expect(await get('/live')).toMatchObject({ status: 200, text: '{"alive":true}' });
     await stop();
     const full = await open(statusWith({ isReady: () => false, disk: () => ({ hasRoom: false, freeBytes: 9 }) }));
     const text = '{"ready":false,"problem":"the disk of the journal is nearly full"}';
