@@ -107,19 +107,40 @@ export async function lastTaken(
   return last;
 }
 
-/** Makes renames in these folders durable. */
-export async function syncFolders(folders: readonly string[]): Promise<void> {
-  for (const folder of folders) {
-    const handle = await open(folder, 'r');
-    try {
-      await handle.sync();
-    } catch (error) {
-      // Some network file systems cannot; there a rename is as durable as their server makes it.
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'EINVAL' && code !== 'ENOTSUP' && code !== 'EPERM') throw error;
-    } finally {
-      await handle.close();
-    }
+/** Makes renames in some folders durable; whoever asks while the disk is busy with it shares the next turn with others. */
+export class FolderSync {
+  readonly #folders: readonly string[];
+  #last: Promise<void> = Promise.resolve();
+  #next: Promise<void> | null = null;
+
+  constructor(folders: readonly string[]) {
+    this.#folders = folders;
+  }
+
+  /** Resolves once what was renamed before the call is on disk. @throws Error of the file system */
+  sync(): Promise<void> {
+    // The one that runs may have begun before the caller's rename.
+    this.#next ??= this.#last
+      .catch(() => {})
+      .then(async () => {
+        this.#last = this.#next ?? this.#last;
+        this.#next = null;
+        await Promise.all(this.#folders.map(syncFolder));
+      });
+    return this.#next;
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } catch (error) {
+    // Some network file systems cannot; there a rename is as durable as their server makes it.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EINVAL' && code !== 'ENOTSUP' && code !== 'EPERM') throw error;
+  } finally {
+    await handle.close();
   }
 }
 

@@ -7,17 +7,17 @@ import { byteSize } from '../contracts/byte-size.ts';
 import { duration, durationOrZero } from '../contracts/duration.ts';
 import type { Host, SourcePlugin } from '../contracts/plugin.ts';
 import type { Intake, Source } from '../contracts/source.ts';
-import { Draft, isDraftName, reserveName } from './durable-file.ts';
-import { type FileOutcome, takeMessages } from './file-messages.ts';
-import { type PutAwayFolders, putAway, releaseNames } from './put-away.ts';
-import { byAge, StableFileFinder, statOrNull } from './stable-files.ts';
+import { FolderSync, isDraftName, reserveName } from './durable-file.ts';
+import { type PutAwayFolders, releaseNames } from './put-away.ts';
+import { byAge, StableFileFinder } from './stable-files.ts';
+import { codeOf, takeFile } from './take-file.ts';
 
 /** How long after a change the folder is looked at, so that a burst of files is one look. */
 const GATHER_MS = 100;
 /** Files in a row without a final answer after which the rest waits too: it is not the file then. */
 const MAX_AGAIN_IN_A_ROW = 3;
-/** Answers and reasons hold no patient data, and their reader often has another account than the engine. */
-const OPEN_MODE = 0o644;
+/** Files moved about side by side: each move waits for the disk several times. */
+const MOVED_AT_ONCE = 16;
 
 const folderName = z.string().regex(/^[^/\\.][^/\\]*$/, 'the name of a folder inside `path`');
 
@@ -83,11 +83,10 @@ class FolderSource implements Source {
     this.#settings = settings;
     this.#host = host;
     this.#folder = host.resolvePath(settings.path);
-    this.#folders = {
-      processing: join(this.#folder, settings.processing),
-      done: join(this.#folder, settings.done),
-      failed: join(this.#folder, settings.failed),
-    };
+    const [processing, done, failed] = [settings.processing, settings.done, settings.failed].map((name) =>
+      join(this.#folder, name),
+    ) as [string, string, string];
+    this.#folders = { processing, done, failed, sync: new FolderSync([done, failed, processing]) };
     this.#finder = new StableFileFinder(this.#folder, settings.patterns, settings.stable);
     this.address = pathToFileURL(this.#folder).href.replace(/^file:/, 'folder:');
   }
@@ -95,7 +94,7 @@ class FolderSource implements Source {
   async start(intake: Intake): Promise<void> {
     // The folder itself is not made: a share that is not mounted must be noticed.
     if (!(await stat(this.#folder)).isDirectory()) throw new Error(`${this.#folder} is not a folder`);
-    for (const made of Object.values(this.#folders)) await mkdir(made, { recursive: true });
+    for (const made of this.#own()) await mkdir(made, { recursive: true });
     this.#intake = intake;
     this.#claimed = await this.#takeUpLeftovers();
     this.#watcher = await this.#watch();
@@ -111,6 +110,11 @@ class FolderSource implements Source {
     this.#watcher = null;
     await watcher?.close();
     await this.#working;
+  }
+
+  #own(): string[] {
+    const { processing, done, failed } = this.#folders;
+    return [processing, done, failed];
   }
 
   async #takeUpLeftovers(): Promise<string[]> {
@@ -130,7 +134,7 @@ class FolderSource implements Source {
 
   #watch(): Promise<FSWatcher> {
     const { poll, pollInterval } = this.#settings;
-    const own = new Set(Object.values(this.#folders));
+    const own = new Set(this.#own());
     const watcher = watch(this.#folder, {
       depth: 0,
       ignoreInitial: true,
@@ -187,89 +191,71 @@ class FolderSource implements Source {
   /** Tells when the next file will be stable; null = none waits. */
   async #claimStable(): Promise<number | null> {
     const { ready, nextAt } = await this.#finder.look(this.#host.clock.now());
-    for (const name of ready) await this.#claim(name);
+    for (let first = 0; first < ready.length; first += MOVED_AT_ONCE) {
+      const claims = ready.slice(first, first + MOVED_AT_ONCE).map((name) => this.#claim(name));
+      // Whatever one of them runs into: those that were moved are ours.
+      const settled = await Promise.allSettled(claims);
+      this.#claimed.push(...settled.flatMap((one) => (one.status === 'fulfilled' ? (one.value ?? []) : [])));
+      await Promise.all(claims);
+    }
     return nextAt;
   }
 
-  async #claim(name: string): Promise<void> {
-    if (this.#isStopping || !this.#hasRoom()) return;
+  /** The name it has in `processing` now; null = it stays where it is. */
+  async #claim(name: string): Promise<string | null> {
+    if (this.#isStopping || !this.#hasRoom()) return null;
     const reserved = await reserveName(this.#folders.processing, name, []);
     try {
       await rename(join(this.#folder, name), join(this.#folders.processing, reserved));
-      this.#claimed.push(reserved);
+      return reserved;
     } catch (error) {
       await rm(join(this.#folders.processing, reserved));
       // Somebody took it away again, or may not be moved: it is looked at anew.
       this.#log('warn', 'claim-failed', { error: codeOf(error) });
+      return null;
+    } finally {
+      this.#finder.forget(name);
     }
-    this.#finder.forget(name);
   }
 
+  /** One file after the other is handed over and answered; those that were answered are put away side by side. */
   async #takeClaimed(): Promise<void> {
     if (this.#host.clock.now() < this.#retryAt) return;
-    const waiting: string[] = [];
+    const waiting = new Set<string>();
+    const leaving = new Set<Promise<void>>();
     let againInARow = 0;
+    const taken = [...this.#claimed];
     while (this.#claimed.length > 0 && againInARow < MAX_AGAIN_IN_A_ROW && !this.#isStopping && this.#hasRoom()) {
       const name = this.#claimed.shift() as string;
-      const isFinal = await this.#takeFile(name);
-      againInARow = isFinal ? 0 : againInARow + 1;
-      if (!isFinal) waiting.push(name);
-    }
-    if (waiting.length > 0) this.#retryAt = this.#host.clock.now() + this.#settings.retry;
-    this.#claimed = [...waiting, ...this.#claimed];
-  }
-
-  /** True once the file has left `processing`. */
-  async #takeFile(name: string): Promise<boolean> {
-    try {
-      const outcome = await this.#answerFile(name);
-      if (outcome.kind === 'again') {
-        if (!this.#isStopping) this.#log('warn', 'file-again');
-        return false;
-      }
-      for (const problem of outcome.problems) this.#log('warn', 'file-flawed', { detail: problem });
-      if (outcome.refused > 0) this.#log('warn', 'messages-refused', { count: outcome.refused });
-      this.#log('info', 'file-done', { count: outcome.messages });
-      return true;
-    } catch (error) {
-      this.#log('error', 'file-failed', { error: codeOf(error) });
-      // What somebody took away need not be tried again.
-      return (await statOrNull(join(this.#folders.processing, name))) === null;
-    }
-  }
-
-  async #answerFile(name: string): Promise<FileOutcome> {
-    const { maxMessage, maxFile, maxMessages, readAhead } = this.#settings;
-    const { processing } = this.#folders;
-    const drafts = {
-      answers: new Draft(processing, OPEN_MODE),
-      refused: new Draft(processing),
-      reasons: new Draft(processing, OPEN_MODE),
-    };
-    try {
-      const outcome = await takeMessages(join(processing, name), {
+      const note = (isFinal: boolean) => {
+        againInARow = isFinal ? 0 : againInARow + 1;
+        if (!isFinal) waiting.add(name);
+      };
+      const leave = await takeFile(name, {
         intake: this.#intake as Intake,
-        maxMessageBytes: maxMessage,
-        maxFileBytes: maxFile,
-        maxMessages,
-        readAhead,
+        folders: this.#folders,
+        limits: this.#settings,
         now: () => this.#host.clock.now(),
         isStopping: () => this.#isStopping,
-        ...drafts,
+        log: (level, event, fields) => this.#log(level, event, fields),
       });
-      if (outcome.kind === 'answered') await putAway(name, outcome, this.#folders, drafts);
-      return outcome;
-    } finally {
-      for (const draft of Object.values(drafts)) await draft.discard();
+      if (leave === null) {
+        note(false);
+        continue;
+      }
+      const left = leave()
+        .then(note)
+        .finally(() => leaving.delete(left));
+      leaving.add(left);
+      if (leaving.size >= MOVED_AT_ONCE) await Promise.race(leaving);
     }
+    await Promise.all(leaving);
+    if (waiting.size > 0) this.#retryAt = this.#host.clock.now() + this.#settings.retry;
+    this.#claimed = [...taken.filter((name) => waiting.has(name)), ...this.#claimed];
   }
 
   #log(level: 'info' | 'warn' | 'error', event: string, fields = {}): void {
     // Names of files may hold what must not be in a log; the journal has them.
     this.#host.log[level](event, { channel: this.#host.name, ...fields });
   }
-}
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? (error instanceof Error ? error.name : 'unknown');
 }

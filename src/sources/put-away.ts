@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Draft, lastTaken, reserveName, syncFolders } from './durable-file.ts';
+import { type Draft, type FolderSync, lastTaken, reserveName } from './durable-file.ts';
 import type { FileOutcome } from './file-messages.ts';
 
 const ANSWERS = '.ack';
@@ -11,6 +11,7 @@ export interface PutAwayFolders {
   readonly processing: string;
   readonly done: string;
   readonly failed: string;
+  readonly sync: FolderSync;
 }
 
 export interface PutAwayDrafts {
@@ -30,7 +31,7 @@ export async function putAway(
   drafts: PutAwayDrafts,
 ): Promise<void> {
   const { messages, refused, problems } = outcome;
-  const { processing, done, failed } = folders;
+  const { processing, done, failed, sync } = folders;
   const isRefused = refused > 0 && refused === messages;
   if (refused > 0) await drafts.reasons.append(Buffer.from(problems.map((problem) => `file: ${problem}\n`).join('')));
   if (refused > 0 && !isRefused) {
@@ -45,14 +46,17 @@ export async function putAway(
   if (isRefused) await drafts.reasons.publish(join(folder, kept + REASONS));
   await drafts.answers.publish(join(folder, kept + ANSWERS));
   await rename(join(processing, name), join(folder, kept));
-  await syncFolders([done, failed, processing]);
+  await sync.sync();
 }
 
 /**
  * Gives back the names that a killed process had reserved for a file before it could move the file there, with what it
  * had published beside them: the file is answered anew, and its answer stands where its sender looks for it.
  */
-export async function releaseNames(name: string, { done, failed }: PutAwayFolders): Promise<void> {
+export async function releaseNames(
+  name: string,
+  { done, failed }: Pick<PutAwayFolders, 'done' | 'failed'>,
+): Promise<void> {
   for (const folder of [done, failed]) {
     const last = await lastTaken(folder, name, COMPANIONS);
     if (last === null || last.size > 0) continue;

@@ -157,6 +157,36 @@ describe('the folder source', () => {
     expect(now.processing).toEqual([]);
   });
 
+  it('hands many files over one after the other, oldest first, and puts each away with its own answer', async () => {
+    await mkdir(join(folder, 'in'));
+    const names = Array.from({ length: 60 }, (_, index) => `${String(index).padStart(2, '0')}`);
+    for (const name of names.toReversed()) {
+      await drop(`${name}.hl7`, oru(name));
+      await utimes(join(folder, 'in', `${name}.hl7`), 1_000, 1_000);
+    }
+    const fake = createFakeIntake({ byHand: true });
+    const { host } = await watch({ stable: 0 }, fake);
+    for (let answered = 0; answered < names.length; answered++) {
+      const calls = await fake.called(answered + 1);
+      expect(calls).toHaveLength(answered + 1);
+      calls[answered]?.answer();
+    }
+    await host.logged('file-done', names.length);
+    expect(fake.calls.map((call) => call.text)).toEqual(names.map((name) => oru(name)));
+    for (const name of names) expect(codeOf(await read('done', `${name}.hl7.ack`))).toBe(`AA ${name}`);
+  });
+
+  it('hands a file over again that could not be put away', async () => {
+    const { host, fake } = await watch();
+    await rm(join(folder, 'in/done'), { recursive: true });
+    await drop('a.hl7', oru('1'));
+    await host.logged('file-failed');
+    await mkdir(join(folder, 'in/done'));
+    await host.logged('file-done');
+    expect(fake.calls.length).toBeGreaterThan(1);
+    expect(await files()).toEqual({ processing: [], done: ['a.hl7', 'a.hl7.ack'], failed: [] });
+  });
+
   it('takes only files whose names match, and nothing hidden, linked or nested', async () => {
     const { fake } = await watch({ patterns: ['lab-*.h?7'] });
     await mkdir(join(folder, 'in', 'lab-folder.hl7'));
