@@ -98,6 +98,7 @@ function runExample({ blocks }: Example): (about: string) => unknown {
     records.map(({ code, at, detail }) => [code, at, detail].filter((part) => part !== null).join(' '));
   return (about) => {
     if (about === 'warnings') return told(mapped.warnings);
+    if (about === 'skipped') return mapped.skipped.map(({ reason }) => reason);
     if (about === 'faults') return told(mapped.faults);
     if (about === 'deliver') return mapped.drafts.map(({ target, operation }) => `${target}/${operation}`);
     expect(mapped.faults.map(faultText)).toEqual([]);

@@ -150,6 +150,7 @@ function mapResult(result: Result, mapped: OpenMapped): void {
     once: null,
     waived: null,
     needs: null,
+    flaw: null,
   });
   mapped.statements.push(stateResult(result, resultKey, '', [`covidbevis/test-certificate ${text}`]));
 }

@@ -48,6 +48,7 @@ export function mapReport(bytes: Uint8Array): Mapped {
         once: null,
         waived: null,
         needs: null,
+        flaw: null,
       },
     ],
     skipped: [],

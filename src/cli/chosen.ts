@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { MessageSummary, Thing } from '../contracts/operations.ts';
 import { openJournalReader } from '../journal/reader.ts';
 import type { JournalOptions } from './open-operations.ts';
-import { addChoiceOptions, type SearchOptions, search, toQuery } from './search.ts';
+import { addChoiceOptions, type SearchOptions, search, toFilter, toQuery } from './search.ts';
 import { paint, type Terminal } from './terminal.ts';
 
 /** Ids on the command line, or everything that is held and fits. */
@@ -63,7 +63,7 @@ function listHeld(kinds: readonly HeldKind[], options: ChoiceOptions, journal: s
     const found = kinds.flatMap((kind) => {
       const held =
         kind === 'message' ? { ...query, state: 'held' as const } : { ...query, deliveryState: 'held' as const };
-      return search(reader, held, options.fault ?? null, EVERYTHING).messages;
+      return search(reader, held, toFilter(options), EVERYTHING).messages;
     });
     return [...new Map(found.map((one) => [one.id, one])).values()].sort((a, b) => a.id - b.id);
   } finally {

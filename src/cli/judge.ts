@@ -98,7 +98,15 @@ function listDeliveries(outcome: Outcome, explanation: Explanation | null): Judg
       );
       const [draft = null] = index < 0 ? [] : drafts.splice(index, 1);
       const { notBefore = null, held = null } = draft ?? {};
-      return { ...one, at, mapping, isSent: draft !== null, notBefore, held, value: parseExactJson(one.body) };
+      return {
+        ...one,
+        at,
+        mapping,
+        isSent: draft !== null && one.lacks === null,
+        notBefore,
+        held,
+        value: parseExactJson(one.body),
+      };
     }),
   );
 }

@@ -4,7 +4,7 @@ import { openJournalReader } from '../journal/reader.ts';
 import { findJournal, type JournalOptions } from './open-operations.ts';
 import { addJournalOptions } from './operator.ts';
 import { cutText } from './page.ts';
-import { addSearchOptions, type Found, type SearchOptions, search, toQuery } from './search.ts';
+import { addSearchOptions, type Found, type SearchOptions, search, toFilter, toQuery } from './search.ts';
 import { type ExitCode, paint, type Terminal } from './terminal.ts';
 
 interface ListOptions extends JournalOptions, SearchOptions {
@@ -18,8 +18,8 @@ interface ListOptions extends JournalOptions, SearchOptions {
 export async function list(options: ListOptions, terminal: Terminal): Promise<ExitCode> {
   const reader = openJournalReader(await findJournal(options, terminal));
   try {
-    const { limit, look, after = null, fault = null } = options;
-    const found = search(reader, toQuery(options), fault, { after, limit, look });
+    const { limit, look, after = null } = options;
+    const found = search(reader, toQuery(options), toFilter(options), { after, limit, look });
     if (options.json) terminal.print(JSON.stringify({ ...found, next: found.next && writeMark(found.next) }, null, 2));
     else show(found, limit, terminal);
     return 0;
@@ -54,13 +54,16 @@ function show({ messages, next, lookedAt }: Found, limit: number, terminal: Term
 }
 
 /** At most 100 columns. */
-function line({ id, receivedAt, channel, controlId, state, deliveries, fault }: MessageSummary, terminal: Terminal) {
+function line(
+  { id, receivedAt, channel, controlId, state, deliveries, fault, lacks }: MessageSummary,
+  terminal: Terminal,
+) {
   const styles = { held: 'red', refused: 'yellow', received: 'yellow', mapped: 'green', skipped: 'dim' } as const;
   const at = new Date(receivedAt).toISOString().slice(0, 19).replace('T', ' ');
   const many = Object.entries(deliveries).map(([name, count]) => {
     return name === 'held' ? paint(terminal, 'red', `${count} held`) : `${count} ${name}`;
   });
-  const became = [many.join(', '), fault].filter(Boolean).join('; ');
+  const became = [many.join(', '), fault, lacks === null ? null : `lacking: ${lacks}`].filter(Boolean).join('; ');
   return [
     String(id).padStart(8),
     at,
@@ -111,6 +114,7 @@ The exit code is 0, also where nothing was found.
 Examples:
   sluss list --state held
   sluss list --deliveries held --target covidbevis
+  sluss list --lacking
   sluss list --channel lab-nord --from 2h
   sluss list --control-id MSG00042
   sluss list --text 'Berg^Alva' --from 2026-11-21

@@ -17,6 +17,7 @@ export interface SearchOptions {
   readonly from?: number;
   readonly to?: number;
   readonly text?: string;
+  readonly lacking?: true;
 }
 
 export interface Found {
@@ -37,29 +38,34 @@ const PAGE = 500;
 export function search(
   reader: JournalReader,
   query: MessageQuery,
-  fault: FaultCode | null,
+  isWanted: (message: MessageSummary) => boolean,
   { after, limit, look }: { readonly after: PageMark | null; readonly limit: number; readonly look: number },
 ): Found {
   const messages: MessageSummary[] = [];
   let next = after;
   let lookedAt = 0;
   do {
-    // One that is left out for its fault costs a place; so ask for few where few are wanted.
+    // One that is left out costs a place; so ask for few where few are wanted.
     const wanted = Math.min(PAGE, limit - messages.length);
     const found = reader.findMessages(query, { after: next, limit: wanted });
-    messages.push(...found.messages.filter((one) => fault === null || one.fault === fault));
+    messages.push(...found.messages.filter(isWanted));
     lookedAt += found.lookedAt;
     next = found.next;
   } while (next !== null && messages.length < limit && lookedAt < look);
   return { messages, next, lookedAt };
 }
 
+/** What an answer to the query is asked for besides. */
+export function toFilter({ fault, lacking }: SearchOptions): (message: MessageSummary) => boolean {
+  return (one) => (fault === undefined || one.fault === fault) && (lacking !== true || one.lacks !== null);
+}
+
 export function toQuery(options: SearchOptions): MessageQuery {
-  const { state, deliveries, channel, target, party, controlId, from, to, text } = options;
+  const { state, deliveries, channel, target, party, controlId, from, to, text, lacking } = options;
   return {
     ...ANY_MESSAGE,
     state: state ?? null,
-    deliveryState: deliveries ?? null,
+    deliveryState: deliveries ?? (lacking === true ? 'cancelled' : null),
     channel: channel ?? null,
     target: target ?? null,
     party: party ?? null,
@@ -86,6 +92,7 @@ export function addSearchOptions(command: Command): Command {
     command
       .addOption(new Option('--state <state>', 'state of the message').choices(MESSAGE_STATES))
       .addOption(new Option('--deliveries <state>', 'with a delivery in this state').choices(DELIVERY_STATES))
+      .option('--lacking', 'with a delivery that lacks what it needs, such as a request')
       .option('--control-id <id>', 'the sender’s own name for it (MSH-10)')
       .option('--text <text>', 'stands in the message just so, capitals and all'),
   );

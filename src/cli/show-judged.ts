@@ -78,11 +78,12 @@ function showDelivery(
   workbench: Workbench,
   terminal: Terminal,
 ): void {
-  const { target, operation, party, mapping, at, isSent, notBefore, held } = delivery;
+  const { target, operation, party, mapping, at, isSent, lacks, notBefore, held } = delivery;
+  const unsent = lacks === null ? ' (not sent)' : ` (not sent before it is provided: ${lacks})`;
   terminal.print('');
   const to = paint(terminal, 'bold', `${target}/${operation}`);
   const from = at === null ? '' : ` from ${at}`;
-  terminal.print(`  ${to} for ${party}${from} by ${mapping}${isSent ? '' : paint(terminal, 'red', ' (not sent)')}`);
+  terminal.print(`  ${to} for ${party}${from} by ${mapping}${isSent ? '' : paint(terminal, 'red', unsent)}`);
   if (notBefore !== null) terminal.print(`  not before ${new Date(notBefore).toISOString()}`);
   if (held !== null) terminal.print(`  ${paint(terminal, 'red', 'held')} ${FAULTS[held.code].text}`);
   if (isExplained) showElements(delivery, judged, workbench, terminal);

@@ -81,8 +81,21 @@ function showFault(word: string, fault: FaultRecord, terminal: Terminal): void {
 }
 
 function showDelivery(delivery: StoredDelivery, options: ShowOptions, terminal: Terminal): void {
-  const { id, target, operation, party, state, inFlight, follows, attempts, notBefore, notAfter, nextAt, fault } =
-    delivery;
+  const {
+    id,
+    target,
+    operation,
+    party,
+    state,
+    inFlight,
+    follows,
+    attempts,
+    notBefore,
+    notAfter,
+    nextAt,
+    needs,
+    fault,
+  } = delivery;
   const styles = { held: 'red', waiting: 'yellow', delivered: 'green', cancelled: 'dim' } as const;
   terminal.print('');
   const to = `${target}/${operation} for ${party}`;
@@ -93,6 +106,12 @@ function showDelivery(delivery: StoredDelivery, options: ShowOptions, terminal: 
   if (notBefore !== null) facts.push(['not before', time(notBefore)]);
   if (notAfter !== null) facts.push(['not after', time(notAfter)]);
   if (nextAt !== null && !inFlight) facts.push(['next', `${time(nextAt)}, if its lane and no pause forbid`]);
+  if (needs !== null) {
+    const { reason, providedBy, providedAt } = needs;
+    const isProvided = providedBy !== null && providedAt !== null;
+    const lacks = state === 'cancelled' ? `nothing has provided it (${reason})` : reason;
+    facts.push(['needs', isProvided ? `provided by message ${providedBy}, ${time(providedAt)}` : lacks]);
+  }
   if (fault !== null) facts.push(['last fault', `${fault.code}: ${faultText(fault)}`]);
   const { response } = delivery;
   if (response !== null) {

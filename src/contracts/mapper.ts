@@ -81,6 +81,11 @@ export interface Draft {
   readonly waived: string | null;
   /** What some message, this one or another, has to provide before it may be sent; null = nothing. */
   readonly needs: Need | null;
+  /**
+   * Why it could not be made, beside `needs` alone: what may never be sent refuses and holds nothing. Its body is JSON's
+   * null; once what it needs is provided it is held with this fault.
+   */
+  readonly flaw: FaultRecord | null;
 }
 
 export interface Need {

@@ -88,7 +88,9 @@ export function createOperations(parts: OperationsParts): Operations {
     });
     if (delivery.state !== 'held') return ended('not-held');
     const isHeldByMapping = attempts === 0 && follows === null && FOR_THE_MAPPING.includes(fault?.code ?? '');
-    if (isHeldByMapping) return ended('replay');
+    // What nobody had asked for yet was left as it was, whatever kept it from being made.
+    const isUnmade = Buffer.from(delivery.body).toString() === 'null';
+    if (isHeldByMapping || isUnmade) return ended('replay');
     // A person's word does not make a channel speak for a party that its configuration does not list.
     const isPermitted = channelOf(channel)?.parties.includes(party) && parts.findOperation(target, operation) !== null;
     if (!isPermitted) return ended('not-permitted');

@@ -88,7 +88,7 @@ export function readyDraft(draft: Draft, parties: readonly string[], findOperati
   }
   const { inDoubt, onCorrection } = operation;
   const permitted = parties.includes(draft.party);
-  return { ...draft, inDoubt, onCorrection, held: permitted ? null : held('party-not-permitted', draft.party) };
+  return { ...draft, inDoubt, onCorrection, held: permitted ? draft.flaw : held('party-not-permitted', draft.party) };
 }
 
 /** True where the sender has to mend something. */

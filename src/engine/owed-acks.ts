@@ -124,6 +124,7 @@ export function createOwedAcks(parts: {
       once: null,
       waived: null,
       needs: null,
+      flaw: null,
     };
     const by = readyDraft(draft, parties, parts.findOperation);
     tally.answer(name, ack.code);

@@ -1,5 +1,6 @@
 import { compileBundle } from './bundle.ts';
 import { compileMessage } from './message.ts';
+import { compileNeeds, type NeedsRule } from './needs.ts';
 import { keepProblem, suggest } from './problem.ts';
 import { compilePart, compileRule } from './rule.ts';
 import { compileSchedule, type Schedule } from './schedule.ts';
@@ -27,6 +28,7 @@ export interface Deliver {
   readonly notBefore: Schedule | null;
   readonly notAfter: Schedule | null;
   readonly once: OnceRule | null;
+  readonly needs: NeedsRule | null;
   readonly body: Evaluate;
   readonly where: string;
   readonly followUps: readonly Deliver[];
@@ -38,6 +40,7 @@ const KEYS = [
   'notBefore',
   'notAfter',
   'once',
+  'needs',
   'body',
   'bundle',
   'message',
@@ -81,6 +84,8 @@ function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSet
   const when = keys.get('when');
   const then = keys.get('then');
   const once = keys.get('once');
+  const needs = keys.get('needs');
+  if (needs !== undefined && isFollowUp) needs.fail('What follows an answer needs nothing else');
   if (once !== undefined && isFollowUp) once.fail('What follows an answer does not depend on other results');
   if (then !== undefined && isFollowUp) then.fail('What follows an answer has nothing to follow it');
   const delivery: Deliver = {
@@ -91,6 +96,7 @@ function compileDelivery(node: YamlNode, around: Surroundings, setup: MappingSet
     notBefore: schedule('notBefore'),
     notAfter: schedule('notAfter'),
     once: once === undefined ? null : compileOnce(once, around),
+    needs: needs === undefined ? null : compileNeeds(needs, around),
     body: compileBody(node, keys, around, setup),
     where: node.where,
     followUps: then === undefined ? [] : compileDeliveries(then, around, setup, true),

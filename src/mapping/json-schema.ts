@@ -150,6 +150,15 @@ const DELIVERY: Record<string, Schema> = {
     ['key', 'after'],
     { description: 'Of several results only the first gives rise to it.' },
   ),
+  needs: object(
+    {
+      key: as('parts', 'What a message has to provide, before this one or after it; the same parts as under provides.'),
+      reason: text('Why it is left out until then: not-requested.', { pattern: '^[a-z0-9]+(-[a-z0-9]+)*$' }),
+      because,
+    },
+    ['key', 'reason'],
+    { description: 'Not sent before some message has provided this.' },
+  ),
   body: as('rule', 'What is sent.'),
   bundle: listOf(ref('entry'), 'Entries of a transaction Bundle that is sent.'),
   message: {
@@ -181,6 +190,7 @@ const reasons = (description: string, more: Record<string, Schema> = {}): Schema
     ),
     description,
   );
+const messageType = text('Code and event of MSH-9.', { pattern: '^[A-Z0-9]+\\^[A-Z0-9]+$', examples: ['ORU^R01'] });
 const place = { at: as('part', 'The field to name in the fault.') };
 
 const inPart = (description: string): Schema => ({ type: 'object', description });
@@ -273,7 +283,10 @@ const mapping = object(
     because,
     match: object(
       {
-        type: text('Code and event of MSH-9.', { pattern: '^[A-Z0-9]+\\^[A-Z0-9]+$', examples: ['ORU^R01'] }),
+        type: {
+          anyOf: [messageType, listOf(messageType, 'Any of these.')],
+          description: 'Code and event of MSH-9, or several.',
+        },
         processing: listOf({ enum: ['P', 'T', 'D'] }, 'Values of MSH-11 it takes; without it, any.'),
       },
       ['type'],
@@ -284,6 +297,10 @@ const mapping = object(
     each: { enum: GROUPS, description: 'The group that is one result.' },
     let: mapOf(ref('rule'), 'Names for what rules use more than once: $name.'),
     party: as('part', 'The care provider on whose behalf: its name in sluss.yaml, or its organisation number.'),
+    provides: listOf(
+      object({ when, key: as('parts', 'The same parts as under needs.'), because }, ['key']),
+      'What the message brings that deliveries need, such as a request; also where it is no result.',
+    ),
     ignore: reasons('What is no result of this mapping at all.'),
     skip: reasons('Results that give no delivery; they are stated all the same. From top to bottom.', {
       counts: flag('Of results of which only the first counts (once) it is one all the same.'),

@@ -96,6 +96,13 @@ function lintParts({ keys }: Layered, scope: LintScope): void {
   const lane = keys.get('lane');
   if (lane !== undefined) lintList(lane, scope);
   quietly(() => {
+    for (const item of keys.get('provides')?.items() ?? []) {
+      const [when, key] = [item.entries().get('when')?.value, item.entries().get('key')?.value];
+      if (when !== undefined) lintCondition(when, scope);
+      if (key !== undefined) lintList(key, scope);
+    }
+  });
+  quietly(() => {
     for (const [name, { value }] of keys.get('result')?.entries() ?? []) if (name !== 'because') lintList(value, scope);
   });
 }
@@ -156,8 +163,10 @@ function lintDelivery(node: YamlNode, reasons: ReadonlyMap<string, YamlNode>, sc
     if (reason !== undefined)
       scope.findings.warn(when, `This is never reached: ${reason.where} leaves the result out when it holds`);
   }
-  const common = get('once')?.entries().get('key')?.value;
-  if (common !== undefined) lintList(common, scope);
+  for (const common of [get('once'), get('needs')]) {
+    const key = common?.entries().get('key')?.value;
+    if (key !== undefined) lintList(key, scope);
+  }
   for (const schedule of [get('notBefore'), get('notAfter'), get('once')]) {
     for (const key of ['after', 'days', 'hours']) {
       const part = schedule?.entries().get(key)?.value;

@@ -1,5 +1,5 @@
 import { Fault, type FaultRecord } from '../contracts/fault.ts';
-import type { Answered, Draft, Mapped, Once, Skipped, Statement } from '../contracts/mapper.ts';
+import type { Answered, Draft, Mapped, Need, Once, Skipped, Statement } from '../contracts/mapper.ts';
 import { checkResource } from '../fhir/check-resource.ts';
 import { deriveIdentifier, deriveKey } from '../fhir/identifier.ts';
 import type { ResourceIssue } from '../fhir/resource-issue.ts';
@@ -12,9 +12,11 @@ import { compileDeliveries, type Deliver, namesOfTargets, type OnceRule } from '
 import { readInstant } from './instant.ts';
 import { writeMessage } from './message.ts';
 import { compileNames } from './names.ts';
+import { compileProvides } from './needs.ts';
 import { OutgoingMessage } from './outgoing-message.ts';
 import { layerMapping, namesOfEntries } from './overlay.ts';
 import { keepProblem } from './problem.ts';
+import { readReason } from './reason.ts';
 import { resourceFaults } from './resource-faults.ts';
 import { compilePart } from './rule.ts';
 import { Found, foundText, type PartyFacts, type Run, type Scope } from './scope.ts';
@@ -31,6 +33,8 @@ export interface ResultOutcome {
   readonly statement: Statement | null;
   readonly drafts: readonly Draft[];
   readonly skipped: Skipped | null;
+  /** Keys of what it brings; also where it is no result. */
+  readonly provides: readonly string[];
   readonly faults: readonly Fault[];
   /** Each body that was made, also of a result with faults; [] unless the run's trail is on. */
   readonly made: readonly MadeBody[];
@@ -41,6 +45,8 @@ export interface MadeBody extends Pick<Draft, 'target' | 'operation' | 'party'> 
   /** JSON; of an HL7 message the fields by location. */
   readonly body: string;
   readonly trail: readonly TrailEntry[];
+  /** What it needs and its message does not provide: why it is not sent for now; null = nothing. */
+  readonly lacks: string | null;
   /** `file:line:col` of its entry of `deliver:`. */
   readonly where: string;
 }
@@ -104,6 +110,7 @@ export const MAPPING_KEYS = [
   'each',
   'let',
   'party',
+  'provides',
   'ignore',
   'skip',
   'refuse',
@@ -121,6 +128,8 @@ export const MAPPING_KEYS = [
 const MAX_CONTROL_ID = 20;
 
 const NEEDED = ['mapping', 'match', 'each', 'lane', 'result', 'deliver'] as const;
+/** Of a mapping that delivers nothing and only says what its messages provide. */
+const NEEDED_TO_PROVIDE: readonly string[] = ['mapping', 'match', 'each'];
 
 /**
  * Compiles one file of `mappings/messages/` for one channel. What is wrong goes into `setup.problems`; what could be
@@ -130,7 +139,9 @@ const NEEDED = ['mapping', 'match', 'each', 'lane', 'result', 'deliver'] as cons
 export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapping {
   const layered = layerMapping(root, MAPPING_KEYS, setup);
   const { keys } = layered;
-  for (const key of NEEDED) if (!keys.has(key)) setup.problems.push(root.problem(`A mapping needs ${key}: …`));
+  const onlyProvides = keys.has('provides') && !keys.has('deliver');
+  for (const key of onlyProvides ? NEEDED_TO_PROVIDE : NEEDED)
+    if (!keys.has(key as 'mapping')) setup.problems.push(root.problem(`A mapping needs ${key}: …`));
   const need = (key: (typeof NEEDED)[number]) => keys.get(key) ?? root.fail(`A mapping needs ${key}: …`);
   const attempt = <Made>(compile: () => Made, without: Made): Made => keepProblem(setup.problems, compile, without);
   const name = need('mapping').text('the mapping’s name');
@@ -161,15 +172,20 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     ...attempt(() => compileComplaints(keys.get('refuse') ?? null, 'rule-refuses', around), []),
     ...attempt(() => compileComplaints(keys.get('hold') ?? null, 'rule-holds', around), []),
   ];
-  const lane = attempt(() => compileParts(need('lane'), around), []);
-  const resultKeys = attempt(
-    () => need('result').keys(['key', 'rank', 'digest', 'because'], setup.problems),
-    new Map<'key' | 'rank' | 'digest', YamlNode>(),
-  );
+  const provides = attempt(() => compileProvides(keys.get('provides') ?? null, around), []);
+  const lane = onlyProvides ? [] : attempt(() => compileParts(need('lane'), around), []);
+  const resultKeys = onlyProvides
+    ? new Map<'key' | 'rank' | 'digest', YamlNode>()
+    : attempt(
+        () => need('result').keys(['key', 'rank', 'digest', 'because'], setup.problems),
+        new Map<'key' | 'rank' | 'digest', YamlNode>(),
+      );
   const part = (key: 'key' | 'rank' | 'digest') =>
-    attempt(() => compileParts(resultKeys.get(key) ?? need('result').fail(`result needs ${key}: …`), around), []);
+    onlyProvides
+      ? []
+      : attempt(() => compileParts(resultKeys.get(key) ?? need('result').fail(`result needs ${key}: …`), around), []);
   const [key, rank, digest] = [part('key'), part('rank'), part('digest')];
-  const deliver = attempt(() => compileDeliveries(need('deliver'), around, setup), []);
+  const deliver = onlyProvides ? [] : attempt(() => compileDeliveries(need('deliver'), around, setup), []);
 
   const readParty = (scope: Scope): PartyFacts => {
     const found = party(scope);
@@ -212,6 +228,20 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     return { key: deriveKey(setup.secret, ['once', ...parts]), at: instant, until: end };
   };
 
+  /** What one care provider was asked for is asked of no other. */
+  const readNeed = (parts: readonly Evaluate[], scope: Scope): string =>
+    deriveKey(setup.secret, ['need', scope.party?.id ?? '', ...readParts(parts, scope)]);
+
+  const readProvided = (scope: Scope): string[] =>
+    provides.flatMap(({ holds, key: parts }) => {
+      if (!holds(scope)) return [];
+      scope.party ??= readParty(scope);
+      return [readNeed(parts, scope)];
+    });
+
+  const readNeeds = ({ needs }: Deliver, scope: Scope): Need | null =>
+    needs === null ? null : { key: readNeed(needs.key, scope), reason: needs.reason };
+
   const makeDraft = (one: Deliver, resultKey: string, identifiedBy: string, scope: Scope): MadeDraft | null => {
     if (scope.party === null || (one.holds !== null && !one.holds(scope))) return null;
     scope.identifier = deriveIdentifier(setup.secret, ['identifier', resultKey, identifiedBy]);
@@ -234,13 +264,22 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       notAfter: one.notAfter?.(scope) ?? null,
       once: one.once === null ? null : readOnce(one, one.once, scope),
       waived: null,
-      needs: null,
+      needs: readNeeds(one, scope),
+      flaw: null,
     };
     const { target, operation, party } = draft;
     return {
       draft,
       states: `${one.called}/${one.operation} ${lasting}`,
-      body: { target, operation, party, body: text, trail: scope.run.trail?.takeEntries() ?? [], where: one.where },
+      body: {
+        target,
+        operation,
+        party,
+        body: text,
+        trail: scope.run.trail?.takeEntries() ?? [],
+        lacks: null,
+        where: one.where,
+      },
       issues,
     };
   };
@@ -261,27 +300,82 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
   /** A result that is left out, as far as it counts among others. */
   const waive = (one: Deliver, resultKey: string, reason: string, scope: Scope): Draft[] => {
     if (one.once === null || scope.party === null || (one.holds !== null && !one.holds(scope))) return [];
-    const { target, operation, once } = one;
-    const unsent = { body: Buffer.from('null'), notBefore: null, notAfter: null, waived: reason, needs: null };
-    try {
-      const laneKey = deriveKey(setup.secret, ['lane', ...readParts(lane, scope)]).slice(0, 32);
-      const party = scope.party.id;
-      return [{ resultKey, target, operation, party, laneKey, once: readOnce(one, once, scope), ...unsent }];
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      // What is left out is not refused for a time it lacks; it then has no place among the others.
-      return [];
-    }
+    const why = { waived: reason, needs: null, flaw: null };
+    const drafts = orOnFault(
+      () => [makeUnsent(one, resultKey, why, scope)],
+      () => [],
+    );
+    // Without its time it has no place among the others.
+    return drafts.filter(({ once }) => once !== null);
   };
 
-  const evaluate = (scope: Scope, made: MadeDraft[]): Omit<ResultOutcome, 'at' | 'faults' | 'made'> => {
+  /** What is left out is not refused for what it lacks. */
+  const makeUnsent = (
+    one: Deliver,
+    resultKey: string,
+    why: Pick<Draft, 'waived' | 'needs' | 'flaw'>,
+    scope: Scope,
+  ): Draft => {
+    const { target, operation, notAfter } = one;
+    const laneKey = deriveKey(setup.secret, ['lane', ...readParts(lane, scope)]).slice(0, 32);
+    const nothing = () => null;
+    return {
+      resultKey,
+      target,
+      operation,
+      party: scope.party?.id ?? '',
+      laneKey,
+      body: Buffer.from('null'),
+      notBefore: null,
+      notAfter: why.needs === null ? null : orOnFault(() => notAfter?.(scope) ?? null, nothing),
+      once: orOnFault(() => (one.once === null ? null : readOnce(one, one.once, scope)), nothing),
+      ...why,
+    };
+  };
+
+  const makeStatement = (
+    resultKey: string,
+    why: string | null,
+    states: readonly string[],
+    scope: Scope,
+  ): Statement => ({
+    resultKey,
+    rank: readParts(rank, scope).join(' '),
+    digest: deriveKey(setup.secret, ['digest', why ?? '', ...readParts(digest, scope), ...states]),
+  });
+
+  /** Whether all that it would give rise to lacks something, so that what is wrong with it is nobody's trouble yet. */
+  const noteUnasked = (resultKey: string, course: Course, scope: Scope): void => {
+    const wanted = deliver.filter(({ holds }) => holds === null || holds(scope));
+    const lacking = wanted.flatMap((one) => {
+      const need = readNeeds(one, scope);
+      return need === null || course.provides.includes(need.key) ? [] : [{ one, need }];
+    });
+    if (lacking.length > 0 && lacking.length === wanted.length) course.unasked = { resultKey, lacking };
+  };
+
+  /** Fills `course` as it goes on, since a fault may end it anywhere. */
+  const evaluate = (scope: Scope, course: Course): Stated => {
     const without = { statement: null, drafts: [], skipped: null };
+    course.provides.push(...readProvided(scope));
+    if (onlyProvides) return without;
     const ignored = ignore.find(({ holds }) => holds(scope));
     if (ignored !== undefined) return { ...without, skipped: { reason: ignored.reason, at: null } };
     // First, since a reason to skip may depend on the party.
     const resultKey = readResultKey(scope);
-    const { reason, counts } = skip.find(({ holds }) => holds(scope)) ?? { reason: null, counts: false };
-    if (reason === null) for (const one of complaints) if (one.holds(scope)) scope.faults.add(one.make(scope));
+    const findReason = () => skip.find(({ holds }) => holds(scope)) ?? { reason: null, counts: false };
+    const { reason, counts } = orOnFault(findReason, (fault) => {
+      orOnFault(
+        () => noteUnasked(resultKey, course, scope),
+        () => {},
+      );
+      throw fault;
+    });
+    if (reason === null) {
+      noteUnasked(resultKey, course, scope);
+      for (const one of complaints) if (one.holds(scope)) scope.faults.add(one.make(scope));
+    }
+    const { made } = course;
     for (const one of reason !== null ? [] : deliver) {
       const draft = makeDraft(one, resultKey, one.operation, scope);
       if (draft !== null) made.push(draft);
@@ -289,31 +383,36 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     const drafts = made.map(({ draft }) => draft);
     if (reason !== null && counts) drafts.push(...deliver.flatMap((one) => waive(one, resultKey, reason, scope)));
     const why = reason ?? (drafts.length === 0 ? 'nothing-to-deliver' : null);
-    const statement: Statement = {
-      resultKey,
-      rank: readParts(rank, scope).join(' '),
-      digest: deriveKey(setup.secret, [
-        'digest',
-        why ?? '',
-        ...readParts(digest, scope),
-        ...made.map(({ states }) => states),
-      ]),
-    };
-    return { statement, drafts, skipped: why === null ? null : { reason: why, at: null } };
+    // Whether it was asked for makes no other version of the result.
+    const states = made.map((one) => one.states);
+    const statement = makeStatement(resultKey, why, states, scope);
+    const lacks = drafts.find(({ needs }) => needs !== null && !course.provides.includes(needs.key))?.needs?.reason;
+    const told = why ?? lacks ?? null;
+    return { statement, drafts, skipped: told === null ? null : { reason: told, at: null } };
+  };
+
+  /** Nobody asked for what is at fault, so far: the sender and the operator hear of it only once somebody does. */
+  const leaveOut = ({ resultKey, lacking }: Unasked, fault: Fault, scope: Scope): Stated => {
+    const drafts = lacking.map(({ one, need }) =>
+      makeUnsent(one, resultKey, { waived: null, needs: need, flaw: fault.record }, scope),
+    );
+    const reason = lacking[0]?.need.reason ?? '';
+    return { statement: makeStatement(resultKey, reason, [], scope), drafts, skipped: { reason, at: null } };
   };
 
   const mapResult = (group: Group, run: Run): ResultOutcome => {
     const scope = makeScope(group, run);
     const first = group.segments[0];
     const at = first === undefined ? null : locateSegment(first);
-    const made: MadeDraft[] = [];
-    let outcome: Omit<ResultOutcome, 'at' | 'faults' | 'made'> = { statement: null, drafts: [], skipped: null };
+    const course: Course = { made: [], provides: [], unasked: null };
+    let outcome: Stated = { statement: null, drafts: [], skipped: null };
     try {
-      outcome = evaluate(scope, made);
+      outcome = evaluate(scope, course);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       scope.faults.add(error);
     }
+    const { made, provides: provided } = course;
     const isInvalid = made.some(({ issues }) => issues.length > 0);
     // Which line is to blame only the trail knows, and it is too dear to be on when all is well.
     if (isInvalid && run.trail === null)
@@ -322,10 +421,21 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
       ...scope.faults,
       ...made.flatMap(({ issues, body }) => resourceFaults(issues, body.trail, body.where)),
     ];
-    const bodies = run.trail === null ? [] : made.map(({ body }) => body);
-    if (faults.length > 0) return { at, statement: null, drafts: [], skipped: null, faults, made: bodies };
-    const skipped = outcome.skipped === null ? null : { reason: outcome.skipped.reason, at };
-    return { ...outcome, at, skipped, faults, made: bodies };
+    const bodies =
+      run.trail === null ? [] : made.map(({ draft, body }) => ({ ...body, lacks: lackOf(draft, provided) }));
+    const rest = { at, provides: provided, made: bodies };
+    const [fault] = faults;
+    if (fault !== undefined) {
+      const nothing = { ...rest, statement: null, drafts: [], skipped: null };
+      if (course.unasked === null) return { ...nothing, faults };
+      try {
+        return { ...rest, ...placed(leaveOut(course.unasked, fault, scope), at), faults: [] };
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        return { ...nothing, faults: [...faults, error] };
+      }
+    }
+    return { ...rest, ...placed(outcome, at), faults };
   };
 
   return {
@@ -371,6 +481,38 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
   };
 }
 
+type Stated = Pick<ResultOutcome, 'statement' | 'drafts' | 'skipped'>;
+
+/** A result all of whose deliveries lack something. */
+interface Unasked {
+  readonly resultKey: string;
+  readonly lacking: readonly { readonly one: Deliver; readonly need: Need }[];
+}
+
+/** What is known of a result on the way through the mapping. */
+interface Course {
+  readonly made: MadeDraft[];
+  readonly provides: string[];
+  unasked: Unasked | null;
+}
+
+function placed(stated: Stated, at: string | null): Stated {
+  return { ...stated, skipped: stated.skipped === null ? null : { ...stated.skipped, at } };
+}
+
+function lackOf({ needs }: Draft, provided: readonly string[]): string | null {
+  return needs === null || provided.includes(needs.key) ? null : needs.reason;
+}
+
+function orOnFault<Made>(make: () => Made, otherwise: (fault: Fault) => Made): Made {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof Fault) return otherwise(error);
+    throw error;
+  }
+}
+
 /** What is wrong with no field of the message is wrong with the answer. */
 function blameAnswer(fault: Fault): Fault {
   if (fault.blame !== 'message' || fault.at !== null) return fault;
@@ -380,8 +522,11 @@ function blameAnswer(fault: Fault): Fault {
 function compileMatch(node: YamlNode): MessageMapping['refuses'] {
   const keys = node.keys(['type', 'processing']);
   const typeNode = keys.get('type') ?? node.fail('match needs type: ORU^R01');
-  const [code, event] = typeNode.text('a message type, such as ORU^R01').split('^');
-  if (code === undefined || event === undefined) typeNode.fail('Expected code and event, such as ORU^R01');
+  const types = (typeNode.isList ? typeNode.items() : [typeNode]).map((item) => {
+    const [code, event] = item.text('a message type, such as ORU^R01').split('^');
+    if (code === undefined || event === undefined) return item.fail('Expected code and event, such as ORU^R01');
+    return { code, event };
+  });
   // A training or debugging message (MSH-11 T, D) must not become a real one; an empty MSH-11 says nothing of it.
   const processing =
     keys
@@ -389,8 +534,9 @@ function compileMatch(node: YamlNode): MessageMapping['refuses'] {
       ?.items()
       .map((item) => item.word(['P', 'T', 'D'])) ?? null;
   return (header) => {
-    if (header.messageCode !== code) return 'type-unsupported';
-    if (header.triggerEvent !== event) return 'event-unsupported';
+    const ofCode = types.filter(({ code }) => code === header.messageCode);
+    if (ofCode.length === 0) return 'type-unsupported';
+    if (!ofCode.some(({ event }) => event === header.triggerEvent)) return 'event-unsupported';
     const isTaken =
       processing === null || header.processingId === '' || processing.includes(header.processingId as 'P');
     return isTaken ? null : 'processing-id-unsupported';
@@ -431,16 +577,6 @@ function compileComplaints(
       return [{ holds, make }];
     }, []),
   );
-}
-
-function readReason(
-  item: YamlNode,
-  keys: ReadonlyMap<'reason' | 'when' | 'at' | 'counts' | 'because', YamlNode>,
-): string {
-  const node = keys.get('reason') ?? item.fail('A reason is needed, such as not-final');
-  const reason = node.text();
-  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(reason)) node.fail('A reason is written like not-final');
-  return reason;
 }
 
 function compileParts(node: YamlNode, around: Surroundings): Evaluate[] {
@@ -486,7 +622,15 @@ function skipOutside(groups: readonly Group[], run: Run): ResultOutcome[] {
     .filter((segment) => !inside.has(segment))
     .map((segment) => {
       const at = locateSegment(segment);
-      return { at, statement: null, drafts: [], skipped: { reason: 'outside-each', at }, faults: [], made: [] };
+      return {
+        at,
+        statement: null,
+        drafts: [],
+        skipped: { reason: 'outside-each', at },
+        provides: [],
+        faults: [],
+        made: [],
+      };
     });
 }
 
@@ -496,7 +640,7 @@ export function gatherOutcomes(outcomes: readonly ResultOutcome[], warnings: rea
     statements: outcomes.map(({ statement }) => statement).filter((statement) => statement !== null),
     drafts: outcomes.flatMap(({ drafts }) => drafts),
     skipped: outcomes.map(({ skipped }) => skipped).filter((skipped) => skipped !== null),
-    provides: [],
+    provides: [...new Set(outcomes.flatMap(({ provides }) => provides))],
     faults: onceEach(outcomes.flatMap(({ faults }) => faults.map(({ record }) => record))),
     warnings: onceEach(warnings),
   };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readOperator } from '../../src/cli/operator.ts';
 import { readTime } from '../../src/cli/search.ts';
-import type { Journal } from '../../src/contracts/journal.ts';
+import type { Admission, Journal, Outcome, OutcomeDraft } from '../../src/contracts/journal.ts';
 import { openSqliteJournal } from '../../src/journal/sqlite.ts';
 import { runCommand } from './kit.ts';
 
@@ -101,6 +101,39 @@ describe('sluss show', () => {
     expect((await sluss('show', '1', '--json')).out).not.toContain(Buffer.from('MSH').toString('base64'));
     expect((await sluss('show', '1', '--json', '--bytes')).out).toContain(Buffer.from('MSH').toString('base64'));
     expect(await sluss('show', '2')).toMatchObject({ code: 1, err: 'there is no message 2' });
+  });
+});
+
+describe('what lacks a request', () => {
+  const admission = (text: string, outcome: Partial<Outcome>): Admission => {
+    const bytes = Buffer.from(text);
+    const contentHash = createHash('sha256').update(bytes).digest('hex');
+    const nothing = { statements: [], drafts: [], skipped: [], provides: [], faults: [], warnings: [] };
+    return {
+      ...{ channel: 'lab-nord', bytes, contentHash, controlId: text, origin: 'test', sender: null, receivedAt: AT },
+      owesAck: false,
+      outcome: { state: 'skipped', mappingVersion: 'v1', ...nothing, ...outcome },
+    };
+  };
+  const draft: OutcomeDraft = {
+    ...{ resultKey: 'r', target: 'covidbevis', operation: 'test-certificate', party: 'nord', laneKey: 'l' },
+    ...{ body: Buffer.from('{}'), notBefore: null, notAfter: null, once: null, waived: null, flaw: null, held: null },
+    ...{ needs: { key: 'k', reason: 'not-requested' }, inDoubt: 'repeat', onCorrection: 'hold' },
+  };
+
+  it('is listed with what it lacks, and shown with the message that brought it', async () => {
+    await store(2, async (journal) => {
+      await journal.admit(admission('result', { drafts: [draft] }));
+    });
+    const listed = await sluss('list', '--lacking');
+    expect(listed.out.split('\n')).toHaveLength(2);
+    expect(listed.out).toMatch(/ 3 .*skipped {3}1 cancelled; lacking: not-requested$/);
+    expect((await sluss('show', '3')).out).toMatch(/needs {8}nothing has provided it \(not-requested\)/);
+    await store(0, async (journal) => {
+      await journal.admit(admission('request', { state: 'mapped', provides: ['k'] }));
+    });
+    expect((await sluss('list', '--lacking')).out).toBe('nothing found');
+    expect((await sluss('show', '3')).out).toMatch(/needs {8}provided by message 4, 2026-11-22 03:00:00/);
   });
 });
 

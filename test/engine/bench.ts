@@ -42,6 +42,7 @@ export function draft(key: string, more: Partial<Draft> = {}): Draft {
     once: null,
     waived: null,
     needs: null,
+    flaw: null,
     ...more,
   };
 }

@@ -15,6 +15,7 @@ const draft: Draft = {
   once: null,
   waived: null,
   needs: null,
+  flaw: null,
 };
 const statement = { resultKey: 'r1', rank: '1', digest: 'd' };
 const fault = (code: FaultCode): FaultRecord => ({ code, at: null, where: null, detail: null });

@@ -34,6 +34,7 @@ export function draft(resultKey: string, more: Partial<OutcomeDraft> = {}): Outc
     once: null,
     waived: null,
     needs: null,
+    flaw: null,
     inDoubt: 'repeat',
     onCorrection: 'update',
     held: null,

@@ -26,7 +26,7 @@ describe('a mapping file with a mistake', () => {
     [
       'an unknown key',
       { wholly: 'x' },
-      'm.yaml:9:1 Unknown key "wholly" (known here: mapping, extends, summary, because, match, zone, settings, each, let, party, ignore, skip, refuse, hold, lane, result, deliver, resources, entries, tables, tests)',
+      'm.yaml:9:1 Unknown key "wholly" (known here: mapping, extends, summary, because, match, zone, settings, each, let, party, provides, ignore, skip, refuse, hold, lane, result, deliver, resources, entries, tables, tests)',
     ],
     ['a misspelt key', { skpi: '[]' }, 'm.yaml:9:1 Unknown key "skpi" (did you mean "skip"?)'],
     [
@@ -66,6 +66,21 @@ describe('a mapping file with a mistake', () => {
     ['no lane', { lane: null }, 'm.yaml:1:1 A mapping needs lane: …'],
     ['no result', { result: null }, 'm.yaml:1:1 A mapping needs result: …'],
     ['no deliver', { deliver: null }, 'm.yaml:1:1 A mapping needs deliver: …'],
+    [
+      'needs without a key',
+      { deliver: '[{ to: t/op, needs: { reason: x }, body: { value: 1 } }]' },
+      'm.yaml:8:30 key: … is needed, what the request and the result have in common',
+    ],
+    [
+      'needs without a reason',
+      { deliver: '[{ to: t/op, needs: { key: PID-3 }, body: { value: 1 } }]' },
+      'm.yaml:8:30 A reason is needed, such as not-final',
+    ],
+    [
+      'provides without a key',
+      { provides: '[{ when: "true" }]' },
+      'm.yaml:9:12 key: … is needed, what the request and the result have in common',
+    ],
     ['no digest', { result: '{ key: [OBR-3], rank: [MSH-7] }' }, 'm.yaml:7:9 result needs digest: …'],
     [
       'an unknown target',

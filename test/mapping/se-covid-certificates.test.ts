@@ -222,13 +222,19 @@ describe('of several positive NAATs of a person', () => {
     expect(map().drafts[0]?.once).toBeNull();
   });
 
-  it('one that nobody asked a certificate for is one all the same, and is not sent', () => {
+  it('one that nobody asked a certificate for is one all the same', () => {
     const [draft] = map({ value: POSITIVE, requested: '' }).drafts;
-    expect(draft).toMatchObject({ waived: 'not-requested', once: onceOf({}), operation: 'recovery-certificate' });
-    expect(Buffer.from(draft?.body ?? []).toString()).toBe('null');
+    expect(draft).toMatchObject({ once: onceOf({}), operation: 'recovery-certificate', flaw: null });
+    expect(draft?.needs?.reason).toBe('not-requested');
     // Without its time it has no place among the others, and is left out as ever.
-    expect(map({ value: POSITIVE, requested: '', sampled: '20220301' })).toMatchObject({ drafts: [], faults: [] });
-    for (const parts of [{ requested: '' }, { value: POSITIVE, status: 'P' }, { value: POSITIVE, status: 'X' }])
+    expect(map({ value: POSITIVE, requested: '', sampled: '20220301' })).toMatchObject({
+      drafts: [{ once: null, flaw: { code: 'field-type', at: 'OBR[1]-7' } }],
+      faults: [],
+    });
+    for (const parts of [
+      { value: POSITIVE, status: 'P' },
+      { value: POSITIVE, status: 'X' },
+    ])
       expect(map(parts).drafts).toEqual([]);
   });
 
@@ -431,15 +437,88 @@ describe('where the message shows it', () => {
   });
 });
 
-describe('a request that comes later', () => {
-  it('makes of the same result a newer version, which is delivered', () => {
+describe('the request', () => {
+  const requests = mapperOf(compile(PROJECT_FILES, { mappings: ['se-covid-certificates', 'se-covid-requests'] }));
+  const order = (requested: string, more: { placer?: string; pid3?: string; type?: string } = {}) => {
+    const { placer = 'P1', pid3 = NUMBER, type = 'ORM^O01' } = more;
+    const segments = [
+      `MSH|^~\\&|LIS|2321000016|SLUSS|EHM|20220301101500||${type}|C2|P|2.5.1`,
+      `PID|1||${pid3}`,
+      `ORC|NW|${placer}`,
+      `OBR|1|${placer}||${NAAT}${'|'.repeat(27)}${requested}`,
+    ];
+    return requests.map(message(segments), CONTEXT);
+  };
+  /** A result of the order P1. */
+  const result = (parts: Parts) => {
+    const segments = segmentsOf(parts).map((line) => line.replace('OBR|1||F1', 'OBR|1|P1|F1'));
+    return requests.map(message(segments), CONTEXT);
+  };
+  const needed = (mapped: Mapped) => mapped.drafts.map(({ needs }) => needs?.key);
+
+  it('makes no other version of the result: asked for or not, it says the same', () => {
     const [before, after] = [map({ requested: '' }), map()];
     expect(before.skipped).toEqual([{ reason: 'not-requested', at: 'OBX[1]' }]);
-    expect(after.drafts).toHaveLength(1);
-    const [old, known] = [before.statements[0], after.statements[0]];
-    expect(known?.resultKey).toBe(old?.resultKey);
-    expect(known?.digest).not.toBe(old?.digest);
-    expect((known?.rank ?? '') >= (old?.rank ?? '~')).toBe(true);
+    expect(after.skipped).toEqual([]);
+    expect(before.statements).toEqual(after.statements);
+    expect(before.drafts).toEqual(after.drafts);
+    expect([before.provides.length, after.provides.length]).toEqual([0, 2]);
+    expect(after.provides).toContain(after.drafts[0]?.needs?.key);
+  });
+
+  it.each(['ORM^O01', 'OML^O21'])('may come in an order of its own, %s', (type) => {
+    const asked = order('TESTBEVIS', { type });
+    expect(asked).toMatchObject({ statements: [], drafts: [], skipped: [], faults: [] });
+    expect(asked.provides).toEqual(needed(result({ requested: '' })));
+    expect(order('TILLFRISKNANDEBEVIS', { type }).provides).toEqual(needed(result({ requested: '', value: POSITIVE })));
+    expect(order('COVIDBEVIS', { type }).provides).toHaveLength(2);
+    expect(order('HUVUDVÄRK', { type }).provides).toEqual([]);
+  });
+
+  it('is of one person, one order and one kind of certificate', () => {
+    const [key] = needed(result({ requested: '' }));
+    expect(order('TESTBEVIS', { placer: 'P2' }).provides).not.toContain(key);
+    expect(order('TESTBEVIS', { pid3: '197010632391^^^SKV' }).provides).not.toContain(key);
+    expect(order('TILLFRISKNANDEBEVIS').provides).not.toContain(key);
+    expect(faultsOf(order('TESTBEVIS', { placer: '' }))).toEqual(['field-required OBR[1]-2.1']);
+  });
+
+  it('may be the answer to a question at the order, in an OBX beside the result', () => {
+    const files = [
+      ...PROJECT_FILES,
+      {
+        path: 'mappings/messages/asked.yaml',
+        text: [
+          'mapping: asked',
+          'extends: se-covid-certificates',
+          'tables: { se-covid-tests: { rows: { L: { WANTS: other } } } }',
+        ].join('\n'),
+      },
+    ];
+    const own = mapperOf(
+      compile(files, {
+        mappings: ['asked'],
+        with: 'requested: { all: \'ORDER_OBSERVATION.OBX[3.1="WANTS"]-5.1\', table: se-certificate-requests, onMiss: nothing }',
+      }),
+    );
+    const asked = (answer: string) =>
+      own.map(message([...segmentsOf({ requested: '' }), `OBX|2|CWE|WANTS^^L||${answer}||||||F`]), CONTEXT);
+    expect(asked('TESTBEVIS').provides).toEqual(asked('TESTBEVIS').drafts.map(({ needs }) => needs?.key));
+    expect(asked('TESTBEVIS').skipped).toEqual([{ reason: 'not-a-covid-test', at: 'OBX[2]' }]);
+  });
+
+  it('decides whether what is wrong with the result troubles anybody', () => {
+    const nameless = { pid3: '', pid5: 'Ek^Åsa', pid7: '' };
+    expect(faultsOf(map(nameless))).toEqual(['field-required PID-7']);
+    const unasked = map({ ...nameless, requested: '' });
+    expect(unasked).toMatchObject({ faults: [], skipped: [{ reason: 'not-requested', at: 'OBX[1]' }] });
+    expect(unasked.drafts).toMatchObject([{ flaw: { code: 'field-required', at: 'PID-7' }, waived: null }]);
+    expect(Buffer.from(unasked.drafts[0]?.body ?? []).toString()).toBe('null');
+    expect(unasked.drafts[0]?.notAfter).toBe(map().drafts[0]?.notAfter);
+    const protectedOne = map({ requested: '', more: ['PD1||||||||||||J'] });
+    expect(protectedOne.drafts.map(({ flaw }) => flaw?.detail ?? null)).toEqual(
+      faultsOf(map({ more: ['PD1||||||||||||J'] })).map(() => 'protected-identity'),
+    );
   });
 });
 
@@ -462,7 +541,10 @@ describe('left out', () => {
   ])('as %s: %j; it is stated all the same', (reason, parts) => {
     const mapped = map(parts);
     expect(mapped.skipped).toEqual([{ reason, at: 'OBX[1]' }]);
-    expect(mapped.drafts.filter(({ waived }) => waived === null)).toEqual([]);
+    const mayGo = mapped.drafts.filter(
+      ({ waived, needs }) => waived === null && (needs === null || mapped.provides.includes(needs.key)),
+    );
+    expect(mayGo).toEqual([]);
     expect(mapped.faults).toEqual([]);
     expect(mapped.statements).toHaveLength(1);
     // The same result as its first, preliminary statement.
@@ -488,6 +570,7 @@ describe('left out', () => {
     ['TILLFRISKNANDEBEVIS', POSITIVE, 'recovery-certificate'],
     ['COVIDBEVIS', POSITIVE, 'recovery-certificate'],
   ])('is not what was asked for by %s', (requested, value, operation) => {
+    expect(map({ requested, value }).skipped).toEqual([]);
     expect(map({ requested, value }).drafts.map((draft) => draft.operation)).toEqual([operation]);
   });
 });
