@@ -52,7 +52,6 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'fhir-kit-client': ['targets/', 'simulators/'],
   'iconv-lite': ['hl7/charset.ts'],
   'node-hl7-client': ['simulators/', 'targets/'],
-  'pdf-lib': ['simulators/'],
   personnummer: ['mapping/'],
   pino: ['log.ts'],
   'prom-client': ['console/'],

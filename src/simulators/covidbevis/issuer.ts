@@ -64,7 +64,9 @@ export function createIssuer(answer: IssuerAnswer, assumptions: IssuerAssumption
     const text = signer.sign(makeDcc(facts), Math.floor(facts.issuedAt / 1000), Math.floor(expiresAt / 1000));
     const qrPng = await QRCode.toBuffer(text, { errorCorrectionLevel: 'Q', width: QR_PIXELS, margin: 2, type: 'png' });
     const title = facts.submitting === 'observation' ? 'Testbevis' : 'Tillfrisknandebevis';
-    const pdf = await drawDocument({ title, lines: makeLines(facts), qrPng, issuedAt: facts.issuedAt });
+    const { modules } = QRCode.create(text, { errorCorrectionLevel: 'Q' });
+    const qr = { size: modules.size, isDark: (row: number, column: number) => modules.get(row, column) === 1 };
+    const pdf = drawDocument({ title, lines: makeLines(facts), qr, issuedAt: facts.issuedAt });
     return { qrPng, pdf };
   };
 
