@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import Database from 'better-sqlite3';
 import type { Ledger } from '../../src/simulators/covidbevis/ledger.ts';
+import type { Books, DeliveryRow, HistoryRow, MessageRow } from './books.ts';
 import type { Planned } from './load.ts';
 import { personHash } from './message.ts';
 
@@ -13,110 +13,54 @@ export interface Accounts {
     readonly certificates: number;
     /** Requests beyond the first for one identifier: attempts whose end nobody knew, made again by design. */
     readonly repeats: number;
+    /**
+     * Those of them that came when a later delivery of their lane had arrived: only an engine whose clock stood still
+     * between its look at the lease and its request makes such.
+     */
+    readonly lateRepeats: number;
     readonly attempts: number;
     readonly lanes: number;
     readonly historyLines: number;
   };
 }
 
-interface MessageRow {
-  readonly id: number;
-  readonly state: string;
-  readonly times_seen: number;
-}
-
-interface DeliveryRow {
-  readonly id: number;
-  readonly message_id: number;
-  readonly target: string;
-  readonly party: string;
-  readonly lane_key: string;
-  readonly state: string;
-  readonly attempts: number;
-  readonly body: Buffer;
-}
-
-interface HistoryRow {
-  readonly message_id: number;
-  readonly delivery_id: number | null;
-  readonly event: string;
-  readonly from_state: string | null;
-  readonly to_state: string | null;
-}
-
 const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
 
 /**
  * Holds what was promised against what was done: the messages that were taken (AA), in the order of their senders,
- * against the service's ledger and the journal of the stopped engine.
+ * against the service's ledger and the journal's books.
  * @param senders for each sender, what was taken from it, in the order in which it sent
  */
-export function settleAccounts(
-  senders: readonly (readonly Planned[])[],
-  ledger: Ledger,
-  journalFile: string,
-): Accounts {
+export function settleAccounts(senders: readonly (readonly Planned[])[], ledger: Ledger, books: Books): Accounts {
   const violations: string[] = [];
   const note = (text: string) => {
     if (violations.length < 40) violations.push(text);
   };
-  const db = new Database(journalFile, { readonly: true });
-  try {
-    const messages = readMessages(db);
-    const deliveries = db
-      .prepare<[], DeliveryRow>(
-        'select d.*, body from deliveries d join bodies on delivery_id = d.id order by place, d.id',
-      )
-      .all();
-    const history = db.prepare<[], HistoryRow>('select * from history order by message_id, id').all();
-    checkFile(db, note);
-    checkHistory(messages, deliveries, history, note);
-    const requests = deliveries.filter(({ target }) => target === 'covidbevis');
-    checkSenders(senders, messages, requests, ledger, note);
-    checkLedger(requests, ledger, note);
-    const lanes = checkLanes(requests, ledger, note);
-    const entries = ledger.entries();
-    return {
-      violations,
-      figures: {
-        taken: senders.flat().length,
-        results: senders.flat().reduce((sum, { newResults }) => sum + newResults.length, 0),
-        certificates: ledger.certificates(),
-        repeats: entries.filter(({ repeat }) => repeat > 0).length,
-        attempts: requests.reduce((sum, { attempts }) => sum + attempts, 0),
-        lanes,
-        historyLines: history.length,
-      },
-    };
-  } finally {
-    db.close();
-  }
+  const { deliveries, history } = books;
+  const messages = new Map(books.messages.map((row) => [row.contentHash, row]));
+  for (const problem of books.problems) note(problem);
+  checkHistory(messages, deliveries, history, note);
+  const requests = deliveries.filter(({ target }) => target === 'covidbevis');
+  checkSenders(senders, messages, requests, ledger, note);
+  checkLedger(requests, ledger, note);
+  const lanes = checkLanes(requests, ledger, note);
+  const entries = ledger.entries();
+  return {
+    violations,
+    figures: {
+      taken: senders.flat().length,
+      results: senders.flat().reduce((sum, { newResults }) => sum + newResults.length, 0),
+      certificates: ledger.certificates(),
+      repeats: entries.filter(({ repeat }) => repeat > 0).length,
+      lateRepeats: countLateRepeats(requests, ledger),
+      attempts: requests.reduce((sum, { attempts }) => sum + attempts, 0),
+      lanes: lanes.size,
+      historyLines: history.length,
+    },
+  };
 }
 
 type Note = (text: string) => void;
-
-function readMessages(db: Database.Database): Map<string, MessageRow> {
-  const rows = db
-    .prepare<[], MessageRow & { hash: Buffer; channel: string }>(
-      'select id, state, times_seen, content_hash as hash, channel from messages',
-    )
-    .all();
-  return new Map(rows.map((row) => [row.hash.toString('hex'), row]));
-}
-
-function checkFile(db: Database.Database, note: Note): void {
-  const integrity = db.pragma('integrity_check', { simple: true });
-  if (integrity !== 'ok') note(`integrity_check: ${String(integrity)}`);
-  if ((db.pragma('foreign_key_check') as unknown[]).length > 0)
-    note('foreign_key_check finds rows without their parent');
-  const waiting = db.prepare<[], number>("select count(*) from deliveries where state = 'waiting'").pluck().get();
-  if (waiting !== 0) note(`${waiting} deliveries still wait`);
-  const counted = `select 'delivery' as kind, target as owner, party, state, count(*) as count from deliveries group by target, party, state
-    union all select 'message', channel, '', state, count(*) from messages group by channel, state order by 1, 2, 3, 4`;
-  const tallied = 'select kind, owner, party, state, count from tallies where count > 0 order by 1, 2, 3, 4';
-  const [made, kept] = [counted, tallied].map((sql) => JSON.stringify(db.prepare(sql).all()));
-  if (made !== kept) note(`the tallies are ${kept}, counted it is ${made}`);
-}
 
 /** Every state was reached by a chain of events without a gap, and every attempt has its end. */
 function checkHistory(
@@ -217,17 +161,36 @@ function checkLedger(requests: readonly DeliveryRow[], ledger: Ledger, note: Not
   for (const { status, message } of refused) note(`the service refused with ${status}: ${message}`);
 }
 
+const byLane = (requests: readonly DeliveryRow[]) =>
+  Map.groupBy(requests, ({ target, party, lane_key }) => `${target} ${party} ${lane_key}`);
+
 /** Within a lane the service saw first what was admitted first. */
-function checkLanes(requests: readonly DeliveryRow[], ledger: Ledger, note: Note): number {
+function checkLanes(requests: readonly DeliveryRow[], ledger: Ledger, note: Note): ReturnType<typeof byLane> {
   const firstSeen = new Map(ledger.order().map((identifier, index) => [identifier, index]));
-  const lanes = Map.groupBy(requests, ({ target, party, lane_key }) => `${target} ${party} ${lane_key}`);
+  const lanes = byLane(requests);
   for (const rows of lanes.values()) {
     const seen = rows.map(({ body }) => firstSeen.get(identifierOf(body)) ?? -1);
     if (seen.some((place, index) => index > 0 && place < (seen[index - 1] ?? 0))) {
       note(`the lane of delivery ${rows[0]?.id} was not served in its order`);
     }
   }
-  return lanes.size;
+  return lanes;
+}
+
+function countLateRepeats(requests: readonly DeliveryRow[], ledger: Ledger): number {
+  const places = new Map<string, { lane: string; place: number }>();
+  for (const [lane, rows] of byLane(requests)) {
+    for (const [place, { body }] of rows.entries()) places.set(identifierOf(body), { lane, place });
+  }
+  const furthest = new Map<string, number>();
+  let late = 0;
+  for (const { identifier } of ledger.entries()) {
+    const { lane, place } = places.get(identifier) ?? { lane: '', place: 0 };
+    const seen = furthest.get(lane) ?? -1;
+    if (place < seen) late += 1;
+    else furthest.set(lane, place);
+  }
+  return late;
 }
 
 function identifierOf(body: Buffer): string {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { FaultOrder } from '../../src/simulators/covidbevis/fault-orders.ts';
 import { type Accounts, settleAccounts } from './accounts.ts';
+import { readSqliteBooks } from './books.ts';
 import { type EngineProcess, within } from './engine-process.ts';
 import { createRandom, type LoadOptions, type Planned, planLoad } from './load.ts';
 import { type SenderFigures, sendWithManners } from './mllp-sender.ts';
@@ -59,7 +60,11 @@ export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
   await settled(engine, site, options.patienceMs);
   const { code, signal } = await engine.stop();
 
-  const accounts = settleAccounts(traffic.takenBySender(), site.standIn.ledger, site.journalFile);
+  const accounts = settleAccounts(
+    traffic.takenBySender(),
+    site.standIn.ledger,
+    await readSqliteBooks(site.journalFile),
+  );
   const violations = [...accounts.violations, ...senders.wrong];
   if (code !== 0) violations.push(`the last engine ended with ${code ?? signal}`);
   const files = existsSync(join(site.folder, 'certificates')) ? readdirSync(join(site.folder, 'certificates')) : [];

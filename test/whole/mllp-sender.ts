@@ -17,6 +17,8 @@ export interface SenderOptions {
   readonly port: () => Promise<number>;
   /** Messages that may be without their answer at a time. */
   readonly window: number;
+  /** Without any answer for so long it hangs up, and sends the same again to whoever takes it; by default it waits. */
+  readonly patienceMs?: number;
   /** Called for each message that was taken (AA), once. */
   readonly onTaken: (sending: Sending) => void;
 }
@@ -52,12 +54,13 @@ export async function sendWithManners(sendings: readonly Sending[], options: Sen
 async function sendOverOne(
   sendings: readonly Sending[],
   start: number,
-  { port, window, onTaken }: SenderOptions,
+  { port, window, patienceMs, onTaken }: SenderOptions,
   figures: SenderFigures,
 ): Promise<{ answered: number; written: number }> {
   const socket = await open(await port());
   if (socket === null) return { answered: start, written: start };
   figures.connections += 1;
+  if (patienceMs !== undefined) socket.setTimeout(patienceMs, () => socket.destroy());
   let next = start;
   let answered = start;
   const decoder = new MllpDecoder(1 << 20);

@@ -5,7 +5,8 @@ import type { CovidbevisStandIn, KnownOrganisation } from '../../src/simulators/
 import { type CovidbevisOptions, createCovidbevisStandIn } from '../../src/simulators/covidbevis/stand-in.ts';
 import { type Authority, createAuthority } from '../../src/simulators/pki.ts';
 import { systemClock } from '../../src/system-clock.ts';
-import { type EngineProcess, ROOT, spawnSluss } from './engine-process.ts';
+import { ROOT } from './engine-process.ts';
+import { makeSeat, type Seat } from './seat.ts';
 
 export const NORD = { id: 'region-nord', name: 'Provtagning Nord', number: '2321000016', uvciPrefix: 'NORD' } as const;
 export const SYD = { id: 'klinik-syd', name: 'Klinik Syd', number: '5599999991', uvciPrefix: 'SYD' } as const;
@@ -23,6 +24,8 @@ export interface SiteOptions {
   readonly lis?: number;
   /** More keys of the service's target, one a line. */
   readonly target?: readonly string[];
+  /** `journal:` as YAML flow; by default a file. */
+  readonly journal?: string;
   /** A command to start the engine through. */
   readonly through?: readonly string[];
 }
@@ -31,24 +34,18 @@ export interface SiteOptions {
  * A whole installation in a folder of its own: certificates, the stand-in of the certificate service in this process,
  * and a configuration for the real engine in another.
  */
-export interface Site extends AsyncDisposable {
+export interface Site extends AsyncDisposable, Omit<Seat, 'clear'> {
   readonly folder: string;
   readonly configFile: string;
+  /** Where the service is. */
+  readonly serviceUrl: string;
   readonly journalFile: string;
   readonly inbox: string;
   readonly authority: Authority;
   readonly standIn: CovidbevisStandIn;
-  /** Starts the engine; it need not be ready yet. The one before has to be gone. */
-  launch(nodeOptions?: readonly string[]): EngineProcess;
-  /** Starts the engine and waits until it takes messages. */
-  start(): Promise<EngineProcess>;
-  /** The port of a channel of whichever engine listens, waiting for one. */
-  port(channel: string): Promise<number>;
   configure(change: (text: string) => string): void;
   /** Puts a certificate in place of a party's. */
   certify(party: string, issued: { readonly cert: string; readonly key: string }): void;
-  /** Everything any engine wrote here so far. */
-  said(): string;
 }
 
 export async function makeSite(options: SiteOptions = {}): Promise<Site> {
@@ -76,48 +73,22 @@ export async function makeSite(options: SiteOptions = {}): Promise<Site> {
   const url = await standIn.start(0);
   const configFile = join(folder, 'sluss.yaml');
   writeFileSync(configFile, writeConfiguration(url, options));
-
-  const engines: EngineProcess[] = [];
-  let waiting: (() => void)[] = [];
-  const launch: Site['launch'] = (nodeOptions) => {
-    const engine = spawnSluss(['run', '-c', configFile], nodeOptions, options.through);
-    engines.push(engine);
-    const woken = waiting;
-    waiting = [];
-    for (const wake of woken) wake();
-    return engine;
-  };
+  const seat = makeSeat(configFile, options.through);
   return {
     folder,
     configFile,
+    serviceUrl: url,
     journalFile: join(folder, 'journal.db'),
     inbox,
     authority,
     standIn,
-    launch,
-    async start() {
-      const engine = launch();
-      await engine.seen('engine-started');
-      return engine;
-    },
-    async port(channel) {
-      for (;;) {
-        const engine = engines.at(-1);
-        if (engine !== undefined && !engine.hasEnded()) {
-          const line = await engine.seen('source-started', (one) => one.channel === channel).catch(() => null);
-          if (line !== null && !engine.hasEnded()) return Number(new URL(String(line.address)).port);
-        }
-        if (engine !== engines.at(-1)) continue;
-        await new Promise<void>((resolve) => waiting.push(resolve));
-      }
-    },
+    ...seat,
     configure(change) {
       writeFileSync(configFile, change(readFileSync(configFile, 'utf8')));
     },
     certify,
-    said: () => engines.map((engine) => engine.output() + engine.errors()).join('\n'),
     async [Symbol.asyncDispose]() {
-      for (const engine of engines) if (!engine.hasEnded()) await engine.kill();
+      await seat.clear();
       await standIn.stop();
       rmSync(folder, { recursive: true, force: true });
     },
@@ -138,7 +109,8 @@ function writeLis(port: number): string[] {
   ];
 }
 
-function writeConfiguration(url: string, options: SiteOptions): string {
+/** What the configuration of an installation says whose service is at this address. */
+export function writeConfiguration(url: string, options: SiteOptions): string {
   const mllp = `{ kind: mllp, port: 0${options.mllp ?? ''} }`;
   const channel = (name: string, source: string, parties: string) => [
     `  ${name}:`,
@@ -149,7 +121,7 @@ function writeConfiguration(url: string, options: SiteOptions): string {
     '    with: { testHours: 876000, recoveryToDay: 36500 }',
   ];
   return [
-    'journal: journal.db',
+    `journal: ${options.journal ?? 'journal.db'}`,
     'secret: { file: secret, create: true }',
     `mappings: [${JSON.stringify(join(ROOT, 'mappings'))}]`,
     'console: { port: 0 }',

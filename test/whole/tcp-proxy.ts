@@ -15,6 +15,8 @@ export interface TcpProxy extends AsyncDisposable {
   passage: () => Passage;
   /** Breaks the connections there are. */
   breakAll(): void;
+  /** From now on nothing comes through the connections there are, and nobody is told; or it comes again, late. */
+  hush(isHushed: boolean): void;
   readonly connections: number;
 }
 
@@ -56,6 +58,12 @@ export async function createTcpProxy(passage: () => Passage): Promise<TcpProxy> 
     passage,
     breakAll() {
       for (const socket of sockets) socket.destroy();
+    },
+    hush(isHushed) {
+      for (const socket of sockets) {
+        if (isHushed) socket.pause();
+        else socket.resume();
+      }
     },
     get connections() {
       return connections;
