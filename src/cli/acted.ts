@@ -12,6 +12,7 @@ const TEXTS: Readonly<Record<DeliveryActed['result'], string>> = {
   'not-held': 'not done: it is not held',
   ended: 'not done: it has ended already',
   replay: 'not done: the mapping holds it; mend that and sluss replay it, or sluss cancel it',
+  unmade: 'not done: it still cannot be made of the answer; mend the mapping, or sluss cancel it',
   'not-permitted': 'not done: its target or care provider is not configured for its channel',
   'not-found': 'not found',
 };

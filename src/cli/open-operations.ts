@@ -102,7 +102,7 @@ async function openHere(
   const assembly = await assemble(options.config, quiet(terminal), false);
   try {
     const { clock, channels, targets } = assembly;
-    const mapper = needsMappings ? loadMapper(assembly) : null;
+    let mapper = needsMappings ? loadMapper(assembly) : null;
     const journal = await openSqliteJournal({ path, now: clock.now() }).catch((error: Error) => {
       const isTaken = error.message.includes('in use');
       throw isTaken ? new Error(`${error.message}, and it does not answer on ${controlPath(path)}`) : error;
@@ -112,8 +112,9 @@ async function openHere(
     const operations = createOperations({
       journal,
       channels,
+      // A release maps only where something could not be made before.
       mapper: () => {
-        if (mapper === null) throw new Error('this act maps nothing');
+        mapper ??= loadMapper(assembly);
         return mapper;
       },
       findOperation: (target, operation) =>

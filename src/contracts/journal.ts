@@ -35,8 +35,8 @@ export interface Journal {
   settle(messageId: number, at: number, outcome: Outcome): Promise<Admitted>;
   /**
    * Takes heads of lanes that may be sent now, oldest first and in turn over the channels, at most `free` a slot, and
-   * records an attempt for each before it resolves. Cancels as `expired` what it meets past its `notAfter`; what comes
-   * too late from the start is cancelled when it is admitted.
+   * records an attempt for each before it resolves. Cancels as `expired` what it meets past its `notAfter`, but holds
+   * as `in-doubt` what of it may have arrived; what comes too late from the start is cancelled when it is admitted.
    */
   claim(slots: readonly Slot[], now: number): Promise<Claimed>;
   /** Ends an attempt: the delivery's new state, the response, and follow-up drafts, in one transaction. */
@@ -60,8 +60,11 @@ export interface Journal {
    * @throws Fault `internal` where there is no such message, or it is `received` still
    */
   replay(messageId: number, outcome: Outcome, act: Act): Promise<Admitted>;
-  /** Lets a held delivery go, in its old place of its lane; where a newer version of its result is known, cancels it as `stale`. */
-  release(deliveryId: number, act: Act): Promise<Released>;
+  /**
+   * Lets a held delivery go, in its old place of its lane; where a newer version of its result is known, cancels it as
+   * `stale`. A body that is given takes the place of its own: that of one that could not be made before.
+   */
+  release(deliveryId: number, act: Act, body?: Uint8Array): Promise<Released>;
   /** Cancels a delivery that waits or is held; one that is in flight goes on. */
   cancel(deliveryId: number, act: Act): Promise<Cancelled>;
   /** Settles a held message for good: `skipped`, for the reason `cancelled`. False = it is not held. */

@@ -7,7 +7,11 @@ export interface Mapper {
   readonly version: string;
   /** Never throws for what a message holds: content that is wrong is a fault in the outcome. */
   map(message: Uint8Array, context: MapContext): Mapped;
-  /** What a receiver's answer gives rise to, such as a file or a message back to the sender. */
+  /**
+   * What a receiver's answer gives rise to, such as a file or a message back to the sender. What cannot be made is among
+   * it, with its `flaw`, and keeps nothing else from being made.
+   * @throws Fault where message or answer cannot be read at all
+   */
   mapResponse(message: Uint8Array, answered: Answered, context: MapContext): Draft[];
   /** True if mapResponse could make a draft for this operation; else the message need not be read again. */
   hasFollowUps(channel: string, target: string, operation: string): boolean;
@@ -82,8 +86,8 @@ export interface Draft {
   /** What some message, this one or another, has to provide before it may be sent; null = nothing. */
   readonly needs: Need | null;
   /**
-   * Why it could not be made, beside `needs` alone: what may never be sent refuses and holds nothing. Its body is JSON's
-   * null; once what it needs is provided it is held with this fault.
+   * Why it could not be made; its body is JSON's null then. Only beside `needs`, as what may never be sent refuses and
+   * holds nothing, and it is held with this fault once what it needs is provided; and of what follows an answer.
    */
   readonly flaw: FaultRecord | null;
 }

@@ -148,7 +148,7 @@ export interface DeliveryActed {
   /**
    * `released` · `cancelled` · `stale`: a newer version of its result is known, so it was cancelled · `in-flight`: an
    * attempt is under way · `not-held`, `ended`: there was nothing to do · `replay`: the mapping held it, so it has to be
-   * mapped again · `not-permitted`: its target, operation or party is not, or not for its channel · `not-found`.
+   * mapped again · `unmade`: what follows from an answer still cannot be made of it · `not-permitted`: its target, operation or party is not, or not for its channel · `not-found`.
    */
   readonly result:
     | 'released'
@@ -158,6 +158,7 @@ export interface DeliveryActed {
     | 'not-held'
     | 'ended'
     | 'replay'
+    | 'unmade'
     | 'not-permitted'
     | 'not-found';
   /** The message that overtook it, where it is stale. */

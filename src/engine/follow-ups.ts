@@ -1,5 +1,5 @@
 import { Fault, type FaultRecord } from '../contracts/fault.ts';
-import type { Journal, OutcomeDraft } from '../contracts/journal.ts';
+import type { Journal, OutcomeDraft, StoredDelivery } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Mapper } from '../contracts/mapper.ts';
 import type { Delivery, Response } from '../contracts/target.ts';
@@ -8,7 +8,8 @@ import { type FindOperation, readyDraft } from './outcome.ts';
 
 /**
  * Makes what a receiver's answer gives rise to, such as a file. Never rejects: a delivery that was taken stays
- * delivered, whatever becomes of its answer; `fault` then says that something is owed which could not be made.
+ * delivered, whatever becomes of its answer. What could not be made is held, and the rest goes; `fault` says that it is
+ * not even known what is owed.
  */
 export type FollowUps = (
   delivery: Delivery,
@@ -35,7 +36,12 @@ export function createFollowUps(parts: {
       const made = mapper.mapResponse(message.bytes, answered, { channel, sender: message.sender });
       const held = response.fault?.record ?? null;
       const drafts = made.map((draft) => readyDraft(draft, parts.partiesOf(channel), parts.findOperation));
-      return { drafts: drafts.map((draft) => ({ ...draft, held: held ?? draft.held })), fault: null };
+      for (const { target: of, operation: owed, flaw } of made) {
+        if (flaw === null) continue;
+        const fields = { channel, target: of, operation: owed, deliveryId: delivery.id };
+        log.error('follow-up-failed', { ...fields, ...faultFields(flaw) });
+      }
+      return { drafts: drafts.map((draft) => ({ ...draft, held: draft.flaw ?? held ?? draft.held })), fault: null };
     } catch (error) {
       const detail = errorName(error);
       const fault: FaultRecord =
@@ -45,4 +51,33 @@ export function createFollowUps(parts: {
       return { drafts: [], fault };
     }
   };
+}
+
+/**
+ * Makes again, by the mappings in force, what could not be made of an answer: its body. null = it still cannot be made,
+ * or nobody can tell any more which of the things it is that the mapping makes.
+ */
+export async function remakeFollowUp(
+  unmade: StoredDelivery,
+  parts: {
+    readonly journal: Pick<Journal, 'readMessage' | 'readDeliveries' | 'readHistory'>;
+    readonly mapper: () => Mapper;
+  },
+): Promise<Uint8Array | null> {
+  const { journal } = parts;
+  const message = await journal.readMessage(unmade.messageId);
+  const deliveries = await journal.readDeliveries(unmade.messageId);
+  const followed = deliveries.find(({ id }) => id === unmade.follows);
+  if (message === null || message.isPruned || followed === undefined || followed.response === null) return null;
+  const { resultKey, target, operation, party, channel } = followed;
+  const history = await journal.readHistory(unmade.messageId);
+  const delivered = history.find(({ deliveryId, event }) => deliveryId === followed.id && event === 'delivered');
+  const response = { ...followed.response, fault: null };
+  const answered = { resultKey, target, operation, party, at: delivered?.at ?? 0, response };
+  const made = parts.mapper().mapResponse(message.bytes, answered, { channel, sender: message.sender });
+  // They were recorded in the order in which they are made.
+  const siblings = deliveries.filter(({ follows }) => follows === followed.id).sort((a, b) => a.id - b.id);
+  const one = made[siblings.findIndex(({ id }) => id === unmade.id)];
+  const isSame = made.length === siblings.length && one?.target === unmade.target && one.operation === unmade.operation;
+  return isSame && one.flaw === null ? one.body : null;
 }

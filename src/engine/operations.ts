@@ -2,6 +2,7 @@ import type { Clock } from '../contracts/clock.ts';
 import type { Journal, Outcome, StoredDelivery, StoredMessage } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Act, DeliveryActed, Operations, Operator, PauseScope, Replayed, Thing } from '../contracts/operations.ts';
+import { remakeFollowUp } from './follow-ups.ts';
 import { mapMessage } from './intake.ts';
 import type { FindOperation } from './outcome.ts';
 import type { Pauses } from './pauses.ts';
@@ -90,11 +91,15 @@ export function createOperations(parts: OperationsParts): Operations {
     const isHeldByMapping = attempts === 0 && follows === null && FOR_THE_MAPPING.includes(fault?.code ?? '');
     // What nobody had asked for yet was left as it was, whatever kept it from being made.
     const isUnmade = Buffer.from(delivery.body).toString() === 'null';
-    if (isHeldByMapping || isUnmade) return ended('replay');
+    if (isHeldByMapping || (isUnmade && follows === null)) return ended('replay');
+    const body = isUnmade ? await remakeFollowUp(delivery, parts) : null;
+    if (isUnmade && body === null) return ended('unmade');
     // A person's word does not make a channel speak for a party that its configuration does not list.
     const isPermitted = channelOf(channel)?.parties.includes(party) && parts.findOperation(target, operation) !== null;
     if (!isPermitted) return ended('not-permitted');
-    const released = await journal.release(deliveryId, actOf(by));
+    const released = await (body === null
+      ? journal.release(deliveryId, actOf(by))
+      : journal.release(deliveryId, actOf(by), body));
     onActed(messageId);
     const { result } = released;
     const overtakenBy = result === 'stale' ? released.overtakenBy : null;

@@ -7,22 +7,27 @@ import type { Once } from './once.ts';
 import { isLiving, type KnownDelivery, type Results } from './results.ts';
 import type { MessageRef, Transitions } from './transitions.ts';
 
-type ActedOn = KnownDelivery & { readonly result_id: number; readonly fault: string | null };
+type ActedOn = KnownDelivery & {
+  readonly result_id: number;
+  readonly fault: string | null;
+  readonly not_after: number | null;
+};
 
 /** What a person does to a delivery or a held message, on SQLite; to be called inside a transaction. */
 export function makeActs(db: Database, lanes: Lanes, results: Results, transitions: Transitions, once: Once) {
   const read = db.prepare<[number], ActedOn>(
     `select id, message_id, result_id, target, party, lane_key, operation, digest, on_correction, state, ended, turn,
-       attempts, may_have_arrived, after_id, once_key, need_key, fault
+       attempts, may_have_arrived, after_id, once_key, need_key, fault, not_after
      from deliveries where id = ?`,
   );
   const readMessage = db.prepare<[number], MessageRef & { readonly state: MessageState; readonly skipped: string }>(
     'select id, channel, state, skipped from messages where id = ?',
   );
   const setSkipped = db.prepare('update messages set skipped = ? where id = ?');
+  const setBody = db.prepare('update bodies set body = ? where delivery_id = ?');
 
   return {
-    release(deliveryId: number, act: Act): Released {
+    release(deliveryId: number, act: Act, body?: Uint8Array): Released {
       const delivery = read.get(deliveryId);
       if (delivery === undefined) return { result: 'not-found' };
       if (delivery.state !== 'held') return { result: 'not-held' };
@@ -36,7 +41,13 @@ export function makeActs(db: Database, lanes: Lanes, results: Results, transitio
       const inFlight = results
         .readOfResult(delivery.result_id)
         .find(({ turn, digest }) => turn === 'flight' && digest !== delivery.digest);
+      if (body !== undefined) setBody.run(body, deliveryId);
       transitions.delivery(delivery, 'held', 'waiting', { at, event: 'released', why: null });
+      if (inFlight === undefined && delivery.not_after !== null && delivery.not_after <= at) {
+        // A claim would take it for one that nobody has judged.
+        transitions.delivery(delivery, 'waiting', 'cancelled', { at, event: 'expired', why: null });
+        return { result: 'released' };
+      }
       lanes.rejoin(delivery.id, delivery, inFlight?.id ?? null, at);
       if (isJudgement(delivery)) once.judge(delivery.id);
       once.touch(delivery.once_key);

@@ -102,8 +102,10 @@ function mapAnswer(first: Draft, answer: YamlNode, mapping: MessageMapping, run:
   const nothing = { statements: [], drafts: [], skipped: [], provides: [], faults: [], warnings: [] };
   try {
     const followUps = mapping.mapResponse(run, { ...first, at: NOW, response }, answer.literal());
-    const drafts = followUps.map(({ draft }) => draft);
-    return { mapped: { ...nothing, drafts, warnings: run.warnings }, made: followUps.map(({ body }) => body) };
+    const drafts = followUps.map(({ draft }) => draft).filter(({ flaw }) => flaw === null);
+    const faults = followUps.flatMap(({ draft }) => draft.flaw ?? []);
+    const made = followUps.flatMap(({ body }) => body ?? []);
+    return { mapped: { ...nothing, drafts, faults, warnings: run.warnings }, made };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     return { mapped: { ...nothing, faults: [error.record] }, made: [] };

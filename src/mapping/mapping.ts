@@ -51,10 +51,10 @@ export interface MadeBody extends Pick<Draft, 'target' | 'operation' | 'party'> 
   readonly where: string;
 }
 
-/** A delivery that an answer gives rise to. */
+/** A delivery that an answer gives rise to; without a body it could not be made, and its draft says why. */
 export interface FollowUp {
   readonly draft: Draft;
-  readonly body: MadeBody;
+  readonly body: MadeBody | null;
 }
 
 /** Which part of the header a mapping does not take. */
@@ -71,7 +71,7 @@ export interface MessageMapping {
   /** null = takes it; else which part of MSH-9 does not fit. */
   refuses(header: Header): Refusal | null;
   mapMessage(run: Run): ResultOutcome[];
-  /** What follows an answer; the bodies as they are made of a message. @throws Fault where something cannot be made */
+  /** What follows an answer; the bodies as they are made of a message. */
   mapResponse(run: Run, answered: Answered, response: unknown): FollowUp[];
   hasFollowUps(target: string, operation: string): boolean;
   readonly tests: readonly YamlNode[];
@@ -400,6 +400,32 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
     return { statement: makeStatement(resultKey, reason, [], scope), drafts, skipped: { reason, at: null } };
   };
 
+  /** In a scope of its own: what keeps one from being made is nothing to the others. */
+  const follow = (
+    one: Deliver,
+    { resultKey, operation }: Answered,
+    response: unknown,
+    group: Group,
+    run: Run,
+  ): FollowUp | null => {
+    const scope = makeScope(group, run);
+    scope.response = response;
+    scope.party = readParty(scope);
+    // What follows keeps the identifier of what it follows.
+    const made = orOnFault(
+      () => makeDraft(one, resultKey, operation, scope),
+      (fault) => {
+        scope.faults.add(fault);
+        return null;
+      },
+    );
+    const invalid = made === null ? [] : resourceFaults(made.issues, [], made.body.where);
+    const [fault] = [...scope.faults, ...invalid];
+    if (fault === undefined) return made;
+    const why = { waived: null, needs: null, flaw: blameAnswer(fault).record };
+    return { draft: makeUnsent(one, resultKey, why, scope), body: null };
+  };
+
   const mapResult = (group: Group, run: Run): ResultOutcome => {
     const scope = makeScope(group, run);
     const first = group.segments[0];
@@ -465,16 +491,7 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
           ({ target, operation, holds }) =>
             target === answered.target && operation === answered.operation && (holds === null || holds(scope)),
         );
-        // What follows keeps the identifier of what it follows.
-        const drafts = (answeredOne?.followUps ?? []).map((one) =>
-          makeDraft(one, answered.resultKey, answered.operation, scope),
-        );
-        const invalid = drafts.flatMap((made) =>
-          made === null ? [] : resourceFaults(made.issues, [], made.body.where),
-        );
-        const [fault] = [...scope.faults, ...invalid];
-        if (fault !== undefined) throw blameAnswer(fault);
-        return drafts.filter((made) => made !== null);
+        return (answeredOne?.followUps ?? []).flatMap((one) => follow(one, answered, response, group, run) ?? []);
       }
       return [];
     },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { AlarmReceiver } from '../../src/contracts/alarm.ts';
 import { Fault, type FaultCode } from '../../src/contracts/fault.ts';
 import type { Journal } from '../../src/contracts/journal.ts';
-import type { Draft, Mapped, Mapper } from '../../src/contracts/mapper.ts';
+import type { Answered, Draft, Mapped, Mapper } from '../../src/contracts/mapper.ts';
 import type { Parties } from '../../src/contracts/party.ts';
 import { type Ack, type Inbound, type Intake, type Source, STANDARD_DIALECT } from '../../src/contracts/source.ts';
 import type { Delivery, Target, Verdict } from '../../src/contracts/target.ts';
@@ -57,7 +57,7 @@ export function mapped(more: Partial<Mapped>): Mapped {
 export interface ScriptedMapper extends Mapper {
   version: string;
   onMap: (bytes: Uint8Array) => Mapped;
-  onResponse: (bytes: Uint8Array) => Draft[];
+  onResponse: (bytes: Uint8Array, answered: Answered) => Draft[];
 }
 
 function createScriptedMapper(): ScriptedMapper {
@@ -66,7 +66,7 @@ function createScriptedMapper(): ScriptedMapper {
     onMap: (bytes) => mapped({ drafts: [draft(controlIdOf(bytes))] }),
     onResponse: () => [],
     map: (bytes) => mapper.onMap(bytes),
-    mapResponse: (bytes) => mapper.onResponse(bytes),
+    mapResponse: (bytes, answered) => mapper.onResponse(bytes, answered),
     hasFollowUps: (_, target) => target === 'covid',
   };
   return mapper;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { Fault } from '../../src/contracts/fault.ts';
+import { Fault, type FaultRecord } from '../../src/contracts/fault.ts';
 import type { Journal } from '../../src/contracts/journal.ts';
 import type { Verdict } from '../../src/contracts/target.ts';
 import {
@@ -379,6 +379,25 @@ describe('follow-ups', () => {
     const [first, second] = await bench.journal.readDeliveries(ack!.messageId!);
     expect(first).toMatchObject({ state: 'delivered', response: { fault: { code: 'answer-unreadable' } } });
     expect(second).toMatchObject({ state: 'held', fault: { code: 'answer-unreadable' } });
+  });
+
+  it('of which one cannot be made are sent but for that one, which is held with why', async () => {
+    await start();
+    bench.target.answer = () => response();
+    const flaw: FaultRecord = { code: 'code-unmapped', at: null, where: 'm.yaml:3:4', detail: 'table t' };
+    bench.mapper.onResponse = () => [
+      { ...draft('A', { target: 'files' }), body: Buffer.from('null'), flaw },
+      draft('B', { target: 'files' }),
+    ];
+    const ack = await bench.source.give(message('M1'));
+    await bench.log.seen('delivery-delivered', 2);
+    expect(bench.log.lines.filter(({ event }) => event === 'follow-up-failed')).toMatchObject([
+      { target: 'files', fault: 'code-unmapped', where: 'm.yaml:3:4' },
+    ]);
+    const [first, unmade, made] = await bench.journal.readDeliveries(ack!.messageId!);
+    expect(first).toMatchObject({ state: 'delivered', response: { fault: null } });
+    expect(unmade).toMatchObject({ state: 'held', fault: flaw, follows: first?.id });
+    expect(made).toMatchObject({ state: 'delivered', follows: first?.id });
   });
 
   it('that cannot be made never lose the delivery', async () => {

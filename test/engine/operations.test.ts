@@ -42,6 +42,31 @@ describe('the operations of a running engine', () => {
     expect(bench.target.sent).toEqual([]);
   });
 
+  it('make what could not be made of an answer once the mapping can, and send it', async () => {
+    const response = { status: 200, contentType: null, body: Buffer.from('{"issued":1}'), fault: null };
+    bench.target.answer = () => ({ ok: true, response });
+    const flaw = new Fault('code-unmapped', { where: 'm.yaml:3:4' }).record;
+    const made = (of: string) => ({ ...draft('A', { target: 'files', body: Buffer.from(of) }), flaw: null });
+    bench.mapper.onResponse = () => [made('"first"'), { ...made('null'), flaw }];
+    await bench.source.give(message('A'));
+    await bench.log.seen('delivery-delivered', 2);
+    const { operations } = bench.engine;
+    const release = async () => (await operations.release([{ message: 1 }], ALVA)).map(({ result }) => result);
+    expect(await release()).toEqual(['unmade']);
+    // Of another number of things nobody can tell which one it was.
+    bench.mapper.onResponse = () => [made('"first"'), made('"second"'), made('"third"')];
+    expect(await release()).toEqual(['unmade']);
+    bench.mapper.onResponse = (_, answered) => [made('"first"'), made(`"made at ${answered.at}"`)];
+    const history = await bench.journal.readHistory(1);
+    const delivered = history.find(({ deliveryId, event }) => deliveryId === 1 && event === 'delivered');
+    expect(await release()).toEqual(['released']);
+    await bench.log.seen('delivery-delivered', 3);
+    expect(bench.files.sent.map(({ body }) => Buffer.from(body).toString())).toEqual([
+      '"first"',
+      `"made at ${delivered?.at}"`,
+    ]);
+  });
+
   it('say of what is not there, or has nothing held, that there was nothing to do', async () => {
     bench.mapper.onMap = () => mapped({ faults: [new Fault('code-unmapped').record] });
     await bench.source.give(message('A'));

@@ -75,6 +75,15 @@ export function describeOperatorActs(makePlace: () => Promise<Place>): void {
       expect(await claimKeys(journal, 12)).toEqual(['e']);
     });
 
+    it('A1: a body that is given with it takes the place of its own, and only of what is held', async () => {
+      await journal.admit(stating('a', 1, ['k', '1', 'd'], [HELD]));
+      const made = Buffer.from('{"made":"later"}');
+      expect(await journal.release(1, act(2), made)).toEqual({ result: 'released' });
+      expect(await journal.release(1, act(3), Buffer.from('"too late"'))).toEqual({ result: 'not-held' });
+      expect(Buffer.from((await journal.readDelivery(1))?.body ?? []).toString()).toBe('{"made":"later"}');
+      expect(Buffer.from((await claimOne(journal, 3)).body).toString()).toBe('{"made":"later"}');
+    });
+
     it('A2: cancels a held delivery as stale where a newer version of its result is known, and says which', async () => {
       // A file made of the answer to a version that was overtaken while it was under way.
       await journal.admit(stating('a', 1, ['k', '1', 'd']));

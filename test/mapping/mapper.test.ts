@@ -390,11 +390,84 @@ describe('an answer', () => {
     expect(answer(CERTIFICATE, statementOf(first).resultKey, 'recovery-certificate')).toEqual([]);
   });
 
-  it.each([
-    ['is no JSON', '<html>'],
-    ['lacks what is wanted', '{"proofTypes":[]}'],
-  ])('that %s cannot be read', (_, body) => {
-    expect(() => answer(body)).toThrow(expect.objectContaining({ code: 'answer-unreadable' }));
+  it('that is no JSON cannot be read', () => {
+    expect(() => answer('<html>')).toThrow(expect.objectContaining({ code: 'answer-unreadable' }));
+  });
+
+  it('that lacks what is wanted makes nothing, and says so of everything', () => {
+    const drafts = answer('{"proofTypes":[]}');
+    expect(drafts.map(({ flaw, body }) => [flaw?.code, Buffer.from(body).toString()])).toEqual(
+      Array(3).fill(['answer-unreadable', 'null']),
+    );
+  });
+
+  describe('of which one thing cannot be made', () => {
+    const operations = {
+      covidbevis: ['test-certificate', 'recovery-certificate'],
+      lis: ['message'],
+      certificates: ['write'],
+    };
+    const withLis = mapperOf(compile(PROJECT_FILES, CHANNEL, { operations }));
+    const follow = (paper: object) => {
+      const issued = {
+        testProof: {
+          metadata: { uvci: 'U', issuanceDate: '2022-03-01', validThrough: '2022-03-04T07:15:00Z' },
+          qrCode: { image: 'iVBORw==' },
+        },
+        proofTypes: [{ mimetype: 'application/pdf', content: 'JVBERg==', ...paper }],
+      };
+      const body = Buffer.from(JSON.stringify(issued));
+      const response = { status: 200, contentType: 'application/json', body, fault: null };
+      const { resultKey } = statementOf(first);
+      const answered = {
+        resultKey,
+        target: 'covidbevis',
+        operation: 'test-certificate',
+        party: 'nord',
+        at: 0,
+        response,
+      };
+      return withLis.mapResponse(first, answered, CONTEXT).map(({ target, operation, flaw, body: made }) => ({
+        to: `${target}/${operation}`,
+        flaw: flaw === null ? null : `${flaw.code} ${flaw.detail}`,
+        body: Buffer.from(made).toString(),
+      }));
+    };
+
+    it.each([
+      ['a word for the mailbox', { delivery: { delivered: 'perhaps' } }, 'table se-certificate-handover'],
+      ['a kind of document', { mimetype: 'image/tiff' }, 'table se-document-types'],
+    ])('for %s that nobody mapped, the rest is made', (_, paper, detail) => {
+      const made = follow(paper);
+      expect(made.map(({ to, flaw }) => [to, flaw])).toEqual([
+        ['certificates/write', null],
+        ['certificates/write', null],
+        ['certificates/write', null],
+        ['lis/message', `code-unmapped ${detail}`],
+      ]);
+      expect(made[0]?.body).toContain('JVBERg==');
+      expect(made[3]?.body).toBe('null');
+    });
+
+    it('for want of the document, its metadata are made', () => {
+      expect(follow({ content: undefined }).map(({ flaw }) => flaw)).toEqual([
+        'answer-unreadable null',
+        null,
+        null,
+        'answer-unreadable null',
+      ]);
+    });
+
+    it.each([
+      [{ delivered: true }, 'MAILBOX'],
+      [{ delivered: false }, 'BY-PROVIDER'],
+      [{ serviceSupplier: 'Kivra' }, 'BY-PROVIDER'],
+      [undefined, 'BY-PROVIDER'],
+    ])('is not the case where the answer says %j: the message back says %s', (delivery, word) => {
+      const made = follow({ delivery });
+      expect(made.filter(({ flaw }) => flaw !== null)).toEqual([]);
+      expect(made[3]?.body).toMatch(new RegExp(`\\|HANDOVER\\^[^|]*\\|\\|${word}\\^`));
+    });
   });
 
   it('is waited for where something follows it', () => {
