@@ -1,0 +1,345 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import Database from 'better-sqlite3';
+import { frameMessage } from '../../src/hl7/mllp.ts';
+import { parseAck } from '../../src/hl7/parse-ack.ts';
+import { connectPeer, type MllpPeer } from '../../test/whole/mllp-peer.ts';
+import { type Books, hashOf, readBooks } from './books.ts';
+import { type LogLine, type SteppedEngine, startEngine } from './engine.ts';
+import { writeMessage } from './message-text.ts';
+import { type PlannedCase, planTraffic } from './plan.ts';
+import { createRandomness } from './randomness.ts';
+import type { Foreseen } from './reconcile.ts';
+import { runSluss } from './run-sluss.ts';
+import { makeSite, type Site } from './site.ts';
+import { createSteppedClock } from './stepped-clock.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from './swedish-time.ts';
+import type { Act, Sending } from './traffic.ts';
+import { blockAt, makeWorld, PROVIDERS, SYD, type World } from './world.ts';
+
+export interface FortnightOptions {
+  readonly seed: number;
+  readonly results: number;
+  readonly days: number;
+  /** By the machine's clock: the fortnight lies ahead of it. */
+  readonly now: number;
+  readonly say: (line: string) => void;
+}
+
+export interface Fortnight {
+  readonly world: World;
+  readonly cases: readonly PlannedCase[];
+  readonly foreseen: readonly Foreseen[];
+  readonly books: Books;
+  /** Everything the engine said. */
+  readonly log: readonly LogLine[];
+  /** What of the course itself was not as it must be. */
+  readonly problems: readonly string[];
+}
+
+/** While everything works, time goes on to whatever is due next, and by no more than this; while something does not, by so much. */
+const LONGEST_STEP_MS = HOUR_MS;
+const CAREFUL_STEP_MS = 15 * MINUTE_MS;
+/** A folder is looked at this often. */
+const RESCAN_MS = 61_000;
+/** For what hangs. */
+const PATIENCE_MS = 30_000;
+/** The journal has to stay the same so long, of the machine's time, where it is not known what is still to come. */
+const QUIET_MS = 20;
+
+/** Plays the fortnight through the real engine and closes the books. */
+export async function playFortnight(options: FortnightOptions): Promise<Fortnight> {
+  const { seed, results, days, now, say } = options;
+  const world = makeWorld(now, days);
+  const cases = planTraffic(results, days, createRandomness(seed), world);
+  const clock = createSteppedClock(world.startAt - HOUR_MS);
+  await using site = await makeSite(world, clock, now);
+  await using course = await createCourse({ site, world, clock, seed });
+  let day = -1;
+  for (const event of scheduleOf(cases, world, course, site)) {
+    await course.goTo(event.at);
+    const today = Math.floor((event.at - world.startAt) / DAY_MS);
+    if (today > day) say(`day ${today}: ${site.standIn.ledger.certificates()} certificates so far`);
+    day = Math.max(day, today);
+    if (event.name !== null) say(`  ${event.name}`);
+    await event.happen();
+    await course.settle();
+  }
+  await course.goTo(world.endAt);
+  await course.end();
+  const books = await readBooks(site, course.answers, course.log());
+  const foreseen = cases.flatMap(({ kind, expected }) =>
+    expected.map((one): Foreseen => ({ kind, hash: hashOf(writeMessage(one.sending)), expected: one })),
+  );
+  return { world, cases, foreseen, books, log: course.log(), problems: course.problems };
+}
+
+interface Event {
+  readonly at: number;
+  /** null = part of the daily traffic. */
+  readonly name: string | null;
+  happen(): Promise<void>;
+}
+
+function scheduleOf(cases: readonly PlannedCase[], world: World, course: Course, site: Site): Event[] {
+  const sendings = cases.flatMap((one) => one.sendings);
+  const { faults } = site.standIn;
+  const atKill = sendings.filter(({ at }) => at === world.killAt);
+  const usual = sendings.filter(({ at }) => at !== world.killAt);
+  const files = Map.groupBy(
+    usual.filter(({ lab }) => lab === 'skog'),
+    ({ at }) => at,
+  );
+  const strike = (day: number, kind: 'lose-answer' | 'truncate' | 'drop', times: number): Event => ({
+    at: world.startAt + day * DAY_MS + 9 * HOUR_MS,
+    name: `the service’s next ${times} answers: ${kind}`,
+    happen: async () => faults.add({ fault: { kind }, times }),
+  });
+  const events: Event[] = [
+    ...usual
+      .filter(({ lab }) => lab === 'kust')
+      .map((one) => ({ at: one.at, name: null, happen: () => course.send(one) })),
+    ...[...files].map(([at, some]) => ({ at, name: null, happen: () => course.putFile(some) })),
+    ...cases.flatMap(({ acts }) => acts).map((act) => ({ at: act.at, name: null, happen: () => course.act(act) })),
+    ...[strike(1, 'lose-answer', 2), strike(2, 'truncate', 1), strike(6, 'drop', 2), strike(11, 'lose-answer', 1)],
+    { at: world.killAt, name: 'the engine is killed in the midst of its work', happen: () => course.kill(atKill) },
+    {
+      at: world.certificateEndsAt,
+      name: `the certificate of ${SYD.name} has ended`,
+      happen: async () => {},
+    },
+    {
+      at: world.wrongRenewalAt,
+      name: 'somebody puts one in its place that has ended, too',
+      happen: () => site.renew(SYD, Date.now() - DAY_MS),
+    },
+    { at: world.renewalAt, name: 'it is renewed', happen: () => site.renew(SYD, world.endAt + 300 * DAY_MS) },
+    {
+      at: world.outageAt,
+      name: 'the service answers 503',
+      happen: async () => faults.add({ fault: { kind: 'status', status: 503 } }),
+    },
+    {
+      at: world.outageClosedAt,
+      name: 'nobody listens at its address any more',
+      happen: async () => {
+        await site.closeService();
+        faults.clear();
+      },
+    },
+    { at: world.outageEndsAt, name: 'the service works again', happen: () => site.openService() },
+    { at: world.restartAt, name: 'the engine is stopped and started', happen: () => course.restart() },
+  ];
+  return events.filter(({ at }) => at < world.endAt).sort((a, b) => a.at - b.at);
+}
+
+interface Course extends AsyncDisposable {
+  /** Answers by the hash of what was sent. */
+  readonly answers: ReadonlyMap<string, string[]>;
+  readonly problems: string[];
+  log(): readonly LogLine[];
+  goTo(at: number): Promise<void>;
+  /** Until nothing more happens by itself at this hour. */
+  settle(): Promise<void>;
+  send(sending: Sending): Promise<void>;
+  putFile(sendings: readonly Sending[]): Promise<void>;
+  act(act: Act): Promise<void>;
+  kill(sendings: readonly Sending[]): Promise<void>;
+  restart(): Promise<void>;
+  /** Stops the engine, after its work. */
+  end(): Promise<void>;
+}
+
+async function createCourse(parts: {
+  readonly site: Site;
+  readonly world: World;
+  readonly clock: ReturnType<typeof createSteppedClock>;
+  readonly seed: number;
+}): Promise<Course> {
+  const { site, world, clock, seed } = parts;
+  const { configFile } = site;
+  const answers = new Map<string, string[]>();
+  const problems: string[] = [];
+  const engines: SteppedEngine[] = [];
+  let engine = await start();
+  let peer: MllpPeer = await connectPeer(engine.port('kust'));
+  const journal = watchJournal(site.journalFile);
+  let files = 0;
+
+  async function start(): Promise<SteppedEngine> {
+    const started = await startEngine({ configFile, startAt: clock.now(), seed: seed + engines.length });
+    engines.push(started);
+    return started;
+  }
+
+  async function step(at: number): Promise<void> {
+    clock.stepTo(at);
+    await engine.stepTo(at);
+  }
+
+  /** True while what is due to the service need not be sent, and shortly afterwards. */
+  function isHeldUp(party: string): boolean {
+    const now = clock.now();
+    return [now, now - HOUR_MS].some((at) => blockAt(world, party, at) !== null);
+  }
+
+  async function settle(): Promise<void> {
+    const isCareful = PROVIDERS.some(({ id }) => isHeldUp(id));
+    const until = performance.now() + PATIENCE_MS;
+    let [version, quietSince] = [-1, performance.now()];
+    for (;;) {
+      const { isBusy, due, version: next } = journal.look(clock.now());
+      if (next !== version) [version, quietSince] = [next, performance.now()];
+      const isOwed = due.some(({ target, party }) => target !== 'covidbevis' || !isHeldUp(party));
+      if (!isBusy && !isOwed && (!isCareful || performance.now() - quietSince > QUIET_MS)) return;
+      if (performance.now() > until)
+        throw new Error(`the engine does not come to rest: ${JSON.stringify({ isBusy, due })}`);
+      await wait(1);
+    }
+  }
+
+  async function goTo(at: number): Promise<void> {
+    while (clock.now() < at) {
+      const now = clock.now();
+      const isCareful = PROVIDERS.some(({ id }) => isHeldUp(id));
+      // Whatever cannot be sent is tried so often that each time cannot be a step of its own.
+      const next = isCareful ? now + CAREFUL_STEP_MS : Math.max(now + 1, journal.nextAt(now) ?? Infinity);
+      await step(Math.min(at, now + LONGEST_STEP_MS, next));
+      await settle();
+    }
+  }
+
+  function note(bytes: Uint8Array, sending: Sending, ack: { code: string; controlId: string | null } | null): void {
+    const hash = hashOf(bytes);
+    answers.set(hash, [...(answers.get(hash) ?? []), ack?.code ?? '?']);
+    if (ack?.controlId !== sending.controlId) problems.push(`${sending.controlId}: answered as ${ack?.controlId}`);
+  }
+
+  async function send(sending: Sending): Promise<void> {
+    const bytes = writeMessage(sending);
+    note(bytes, sending, await peer.exchange(bytes));
+  }
+
+  function writeFile(sendings: readonly Sending[]): string {
+    files += 1;
+    const name = `svar-${String(files).padStart(4, '0')}.hl7`;
+    const part = join(site.inbox, `${name}.part`);
+    writeFileSync(part, writeBatch(sendings, files));
+    renameSync(part, join(site.inbox, name));
+    return name;
+  }
+
+  async function takeAnswers(name: string, sendings: readonly Sending[]): Promise<void> {
+    const places = ['done', 'failed'].map((folder) => join(site.inbox, folder, `${name}.ack`));
+    const until = performance.now() + PATIENCE_MS;
+    for (let looks = 0; !places.some((place) => existsSync(place)); looks += 1) {
+      if (performance.now() > until) throw new Error(`${name} was not answered`);
+      // It is told of the file by the file system, or else looks for itself.
+      if (looks % 50 === 0) await step(clock.now() + RESCAN_MS);
+      await wait(2);
+    }
+    const place = places.find((one) => existsSync(one)) ?? '';
+    const acks = readFileSync(place, 'utf8')
+      .split('\r')
+      .filter((line) => line.startsWith('MSA|'))
+      .map((line) => line.split('|'));
+    if (acks.length !== sendings.length)
+      problems.push(`${name}: ${acks.length} answers to ${sendings.length} messages`);
+    for (const [index, sending] of sendings.entries()) {
+      const [, code = '?', controlId = null] = acks[index] ?? [];
+      note(writeMessage(sending), sending, { code, controlId });
+    }
+  }
+
+  return {
+    answers,
+    problems,
+    log: () => engines.flatMap(({ log }) => log),
+    goTo,
+    settle,
+    send,
+    async putFile(sendings) {
+      await takeAnswers(writeFile(sendings), sendings);
+    },
+    async act({ what, of }) {
+      const { deliveries } = journal.find(hashOf(writeMessage(of)));
+      for (const id of deliveries) {
+        await runSluss([what, `d${id}`, '-c', configFile, '--by', 'anna', '--why', 'the laboratory was asked']);
+      }
+    },
+    async kill(sendings) {
+      const some = sendings.filter(({ lab }) => lab === 'kust');
+      const others = sendings.filter(({ lab }) => lab === 'skog');
+      const name = others.length > 0 ? writeFile(others) : null;
+      for (const one of some) peer.socket.write(frameMessage(writeMessage(one)));
+      await peer.answered(peer.answers.length + 1);
+      await step(clock.now() + RESCAN_MS);
+      await engine.kill();
+      await peer.closed;
+      const taken = peer.answers.slice(-some.length).map((ack) => parseAck(ack));
+      const acks = new Map(taken.map((ack) => [ack?.controlId, ack]));
+      engine = await start();
+      peer = await connectPeer(engine.port('kust'));
+      for (const one of some) {
+        const ack = acks.get(one.controlId);
+        // Whoever was not answered sends again.
+        if (ack === undefined || ack === null) await send(one);
+        else note(writeMessage(one), one, ack);
+      }
+      if (name !== null) await takeAnswers(name, others);
+    },
+    async restart() {
+      peer.socket.end();
+      await engine.stop();
+      engine = await start();
+      peer = await connectPeer(engine.port('kust'));
+    },
+    async end() {
+      peer.socket.end();
+      await engine.stop();
+    },
+    async [Symbol.asyncDispose]() {
+      peer.socket.destroy();
+      journal.close();
+      await engine.kill();
+    },
+  };
+}
+
+/** Two of three files are batches as HL7 has them, the others bare messages below a line that is none. */
+function writeBatch(sendings: readonly Sending[], number: number): Buffer {
+  const messages = sendings.map(writeMessage);
+  const isBatch = number % 3 !== 0;
+  const head = isBatch ? `FHS|^~\\&|SKOGLAB\rBHS|^~\\&|SKOGLAB|||||||||B${number}\r` : 'Svar\r\n';
+  const tail = isBatch ? `BTS|${messages.length}\rFTS|1\r` : '';
+  return Buffer.concat([Buffer.from(head), ...messages, Buffer.from(tail)]);
+}
+
+/** Looks at the journal from outside, beside the engine. */
+function watchJournal(file: string) {
+  const db = new Database(file, { readonly: true });
+  const busy = db.prepare<[], number>(
+    `select (select count(*) from deliveries where turn = 'flight') + (select count(*) from messages where state = 'received')`,
+  );
+  const due = db.prepare<[number], { target: string; party: string }>(
+    `select distinct target, party from deliveries where turn in ('ready', 'timed') and due_at <= ?`,
+  );
+  const next = db.prepare<[number], number | null>(
+    `select min(due_at) from deliveries where turn in ('ready', 'timed') and due_at > ?`,
+  );
+  const find = db.prepare<[Buffer], number>(
+    `select d.id from deliveries d join messages m on m.id = d.message_id where content_hash = ? and d.state = 'held'`,
+  );
+  return {
+    // In one snapshot: what ends makes something due in the same moment.
+    look: db.transaction((now: number) => ({
+      isBusy: (busy.pluck().get() ?? 0) > 0,
+      due: due.all(now),
+      version: Number(db.pragma('data_version', { simple: true })),
+    })),
+    nextAt: (now: number) => next.pluck().get(now) ?? null,
+    find: (hash: string) => ({ deliveries: find.pluck().all(Buffer.from(hash, 'hex')) }),
+    close: () => void db.close(),
+  };
+}
