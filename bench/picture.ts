@@ -31,7 +31,6 @@ export function drawPicture({ rows, machine, date }: Results): string {
         ...bar('Sluss: mapping off, on disk', find('mapped-32')?.reference?.rates, 'ours'),
         ...bar('simple-hl7, nothing stored', find('simple-hl7-32')?.reference?.rates, 'volatile'),
         ...bar('@medplum/hl7, nothing stored', find('medplum-32')?.reference?.rates, 'volatile'),
-        ...bar('node-hl7-server, nothing stored', find('node-hl7-server-32')?.reference?.rates, 'volatile'),
         ...bar('Mirth 4.5.2, on disk (measured once, elsewhere)', [MIRTH.in], 'theirs'),
       ],
     },

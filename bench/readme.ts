@@ -25,7 +25,7 @@ export function writePerformance(results: Results): void {
 export function putBetween(text: string, section: string): string {
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (begin < 0 || end < begin) throw new Error(`README.md has no “${BEGIN}” with an end`);
-  return `${text.slice(0, begin + BEGIN.length)}\n\n${section}\n${text.slice(end)}`;
+  return `${text.slice(0, begin + BEGIN.length)}\n\n${section.trim()}\n\n${text.slice(end)}`;
 }
 
 /** What has a goal, and what limits it where it falls short; the rest is in the JSON. */
