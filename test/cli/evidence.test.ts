@@ -48,6 +48,7 @@ describe('sluss evidence', () => {
       actedBy: '',
     });
     expect(rows[0].issuedAt >= rows[0].receivedAt).toBe(true);
+    expect(rows[0]).toMatchObject({ requestMessage: rows[0].message, requestedAt: rows[0].receivedAt });
     expect(rows[1]).toMatchObject({ party: 'klinik-syd', identification: 'name-and-birth-date' });
     expect(out).not.toMatch(/199708062386|Berg|Planted|1997-08-06/);
   });
@@ -81,7 +82,7 @@ describe('sluss evidence', () => {
     const [gone, whole] = out.split('\n').map((line) => JSON.parse(line));
     expect(gone).toMatchObject({ party: 'region-nord', certificate: 'test', uvci: null, handedOver: true });
     expect(whole).toMatchObject({ testType: 'NAAT', result: 'negative' });
-  });
+  }, 120_000);
 
   it('keeps to a period', async () => {
     await issueTwo();
