@@ -31,14 +31,14 @@ export function drawPicture({ rows, machine, date }: Results): string {
         ...bar('Sluss: mapping off, on disk', find('mapped-32')?.reference?.rates, 'ours'),
         ...bar('simple-hl7, nothing stored', find('simple-hl7-32')?.reference?.rates, 'volatile'),
         ...bar('@medplum/hl7, nothing stored', find('medplum-32')?.reference?.rates, 'volatile'),
-        ...bar('Mirth 4.5.2, on disk (measured once, elsewhere)', [MIRTH.in], 'theirs'),
+        ...bar('Mirth 4.5.2, on disk *', [MIRTH.in], 'theirs'),
       ],
     },
     {
       title: 'MLLP in → delivered over mutual TLS, messages a second',
       bars: [
         ...bar('Sluss, on disk', find('small')?.ours.rates, 'ours'),
-        ...bar('Mirth 4.5.2, on disk (measured once, elsewhere)', [MIRTH.through], 'theirs'),
+        ...bar('Mirth 4.5.2, on disk *', [MIRTH.through], 'theirs'),
       ],
     },
   ];
@@ -60,7 +60,14 @@ export function drawPicture({ rows, machine, date }: Results): string {
     }
     y += 34;
   }
-  parts.push(text(20, y - 8, `${machine}; ${date}; medians`, 'font-size="12" fill="#667"'));
+  parts.push(
+    text(
+      20,
+      y - 8,
+      `${machine}; ${date}; medians. * measured once, on another machine of this kind`,
+      'font-size="12" fill="#667"',
+    ),
+  );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + 8}" font-family="system-ui, sans-serif" font-size="14" fill="#223">
 <rect width="100%" height="100%" fill="#fff"/>
 ${parts.join('\n')}

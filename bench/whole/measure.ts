@@ -42,9 +42,11 @@ export async function measureIngest(options: InstallationOptions, load: Load, fi
 
 /** Journal → mutual TLS → verdict on disk: deliveries a second of `count` that wait when the engine starts. */
 export async function measureDispatch(options: InstallationOptions, count: number): Promise<Measured> {
-  await using filled = await install({ answer: 'closed' });
+  const { mapping = 'certificates' } = options;
+  await using filled = await install({ answer: 'closed', mapping });
   const filling = await filled.launch();
-  await send(filling.port, { connections: 32, window: 8, count, warmUp: 0 });
+  const shape: MessageShape = { kind: mapping === 'reports' ? 'report' : 'certificate' };
+  await send(filling.port, { connections: 32, window: 8, count, warmUp: 0, shape });
   await filling.stop();
   await using site = await install({ ...options, journal: filled.journalFile });
   const engine = await site.launch();

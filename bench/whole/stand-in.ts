@@ -1,4 +1,7 @@
-/** The certificate service at its fastest: mutual TLS, one canned answer, no question asked. Says how many it answered. */
+/**
+ * The certificate service at its fastest: mutual TLS, one canned answer, no question asked; below `/fhir` a FHIR server
+ * that takes every transaction. Says how many it answered.
+ */
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -29,15 +32,10 @@ const server = createServer(
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const body = (chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)).toString('utf8');
-      const { identifier, code } = JSON.parse(body) as {
-        identifier: [{ value: string }];
-        code: { coding: [{ code: string }] };
-      };
-      const uvci = `URN:UVCI:01:SE:EHM/T${identifier[0].value}`;
-      const text = beforeCode + code.coding[0].code + betweenCodeAndUvci + uvci + afterUvci;
-      response
-        .writeHead(200, { 'content-type': 'application/json', 'content-length': text.length })
-        .end(text, 'latin1');
+      const isFhir = request.url?.startsWith('/fhir') === true;
+      const text = isFhir ? answerTransaction(body) : answerCertificate(body);
+      const contentType = isFhir ? 'application/fhir+json' : 'application/json';
+      response.writeHead(200, { 'content-type': contentType, 'content-length': text.length }).end(text, 'latin1');
       answered += 1;
     });
   },
@@ -50,6 +48,22 @@ setInterval(() => {
 }, SAY_MS);
 process.on('SIGTERM', () => process.exit(0));
 process.on('disconnect', () => process.exit(0));
+
+function answerCertificate(body: string): string {
+  const { identifier, code } = JSON.parse(body) as {
+    identifier: [{ value: string }];
+    code: { coding: [{ code: string }] };
+  };
+  const uvci = `URN:UVCI:01:SE:EHM/T${identifier[0].value}`;
+  return beforeCode + code.coding[0].code + betweenCodeAndUvci + uvci + afterUvci;
+}
+
+/** With `return=minimal`: a status for each entry. */
+function answerTransaction(body: string): string {
+  const { entry } = JSON.parse(body) as { entry: readonly unknown[] };
+  const answers = entry.map(() => '{"response":{"status":"201 Created"}}');
+  return `{"resourceType":"Bundle","type":"transaction-response","entry":[${answers.join()}]}`;
+}
 
 function makeAnswer(): string {
   const [imageBytes, documentBytes] = order.answer === 'small' ? [450, 450] : [6_000, 68_000];
