@@ -12,15 +12,17 @@ function segment(name: string, fields: Readonly<Record<number, string>>): string
 }
 
 /** The bytes of a message as its laboratory writes them: `kust` v2.5.1 in ISO 8859-1, `skog` v2.5 in UTF-8. */
-export function writeMessage({ lab, controlId, writtenAt, says }: Sending): Buffer {
+export function writeMessage({ lab, controlId, writtenAt, says, holds }: Sending): Buffer {
   const [first] = says as readonly [Said, ...Said[]];
   const isKust = lab === 'kust';
   const { number } = first.test.provider;
-  const type = first.spoilt === 'not-oru' ? 'ADT^A01^ADT_A01' : 'ORU^R01^ORU_R01';
+  const isRequest = holds === 'request';
+  const type = first.spoilt === 'not-oru' ? 'ADT^A01^ADT_A01' : isRequest ? 'ORM^O01^ORM_O01' : 'ORU^R01^ORU_R01';
   const [sender, facility] = isKust ? ['KUSTLAB', `LAB^${number}^L`] : ['SKOGLAB', number];
   const head = ['MSH', '^~\\&', sender, facility, 'SLUSS', 'EHM', hl7Time(writtenAt), '', type, controlId, 'P'];
   const msh = [...head, isKust ? '2.5.1' : '2.5', '', '', '', '', '', isKust ? '8859/1' : 'UNICODE UTF-8'].join('|');
-  const lines = [msh, ...writePerson(first), ...says.flatMap((said, index) => writeResult(said, index, isKust))];
+  const write = isRequest ? writeRequest : writeResult;
+  const lines = [msh, ...writePerson(first), ...says.flatMap((said, index) => write(said, index, isKust))];
   const text = `${lines.join('\r')}\r`;
   if (isKust) return Buffer.from(text, 'latin1');
   const bytes = Buffer.from(text, 'utf8');
@@ -79,14 +81,28 @@ const CODES = {
 } as const;
 const ASKED = { test: 'TESTBEVIS', recovery: 'TILLFRISKNANDEBEVIS' } as const;
 
+function wishesOf({ asked }: Said, isKust: boolean): string {
+  return asked.length === 2 && isKust ? 'COVIDBEVIS' : asked.map((one) => ASKED[one]).join('~');
+}
+
+/** An order as it is placed: the laboratory has no number of its own for it yet. */
+function writeRequest(said: Said, index: number, isKust: boolean): string[] {
+  const placer = `P${said.test.filler}`;
+  const wishes = wishesOf(said, isKust);
+  const set = String(index + 1);
+  const obr = { 1: set, 2: placer, 4: CODES[said.test.kind][isKust ? 0 : 1], ...(isKust ? { 31: wishes } : {}) };
+  const zcb = isKust ? [] : [segment('ZCB', { 1: set, 2: wishes })];
+  return [segment('ORC', { 1: 'NW', 2: placer }), segment('OBR', obr), ...zcb];
+}
+
 function writeResult(said: Said, index: number, isKust: boolean): string[] {
-  const { test, outcome, status, asked, mark, spoilt } = said;
+  const { test, outcome, status, mark, spoilt } = said;
   const set = String(index + 1);
   const code = CODES[test.kind][isKust ? 0 : 1];
   const day = hl7Time(test.sampledAt, 8);
   const sampled =
     spoilt === 'no-sample-time' ? day : spoilt === 'hour-that-is-not' ? `${day}0230` : hl7Time(test.sampledAt, 12);
-  const wishes = asked.length === 2 && isKust ? 'COVIDBEVIS' : asked.map((one) => ASKED[one]).join('~');
+  const wishes = wishesOf(said, isKust);
   const device = test.device ?? '';
   // The service does not take the number of a NAAT, only its name.
   const named = test.kind === 'naat' && test.filler.endsWith('7') ? '^TaqPath COVID-19' : '';

@@ -30,6 +30,8 @@ export interface ExpectedDelivery {
   issued: { readonly from: number; readonly until: number } | null;
   /** Its time ended while it waited: there is an alarm. */
   wasLate: boolean;
+  /** The message that asked for it; null = none did. */
+  request: Sending | null;
   /** A person had a hand in it. */
   actedBy: string;
 }
@@ -81,7 +83,7 @@ interface Judged {
 export function foresee({ sendings, acts }: Case, world: World): ExpectedMessage[] {
   const results = new Map<string, Result>();
   /** What was asked for so far, in whatever message. */
-  const requests = new Set<string>();
+  const requests = new Map<string, Sending>();
   const messages = new Map<Sending, ExpectedMessage>();
   const all: Live[] = [];
 
@@ -144,15 +146,19 @@ export function foresee({ sendings, acts }: Case, world: World): ExpectedMessage
     messages.set(sending, message);
     if (refusal !== undefined) return;
     const asked = sending.says.flatMap((said, index) => (judged[index]?.held === undefined ? requestsOf(said) : []));
-    for (const request of asked) requests.add(request);
-    const drafts = sending.says.map((said, index) => state(said, judged[index]!, message));
-    for (const one of all) if (one.why === 'lacking' && asked.includes(one.need)) letGo(one, sending.at);
+    for (const request of asked) if (!requests.has(request)) requests.set(request, sending);
+    const stated = sending.holds === 'results' ? sending.says : [];
+    const drafts = stated.map((said, index) => state(said, judged[index]!, message));
+    for (const one of all) if (one.why === 'lacking' && asked.includes(one.need)) letGo(one, sending);
     if (message.faults.length > 0) message.state = 'held';
-    else if (message.reasons.length === sending.says.length && !drafts.includes('sent')) message.state = 'skipped';
+    else if (stated.length > 0 && message.reasons.length === stated.length && !drafts.includes('sent'))
+      message.state = 'skipped';
   }
 
   /** What lacked its request goes, as if it came now. */
-  function letGo(one: Live, at: number): void {
+  function letGo(one: Live, request: Sending): void {
+    const { at } = request;
+    one.request = request;
     if (one.notAfter <= at) {
       end(one, 'cancelled', 'expired');
       return;
@@ -232,6 +238,7 @@ export function foresee({ sendings, acts }: Case, world: World): ExpectedMessage
       why: null,
       issued: null,
       wasLate: false,
+      request: requests.get(`${isTest ? 'test' : 'recovery'} ${said.test.filler}`) ?? null,
       actedBy: '',
       order: all.length,
       result,

@@ -17,6 +17,9 @@ const SHARES = {
   'positive, not asked for': 1.5,
   'asked for later': 2,
   'positive, asked for later': 1,
+  'asked for in an order before': 1,
+  'asked for in an order afterwards': 1,
+  'unknown device, not asked for': 0.4,
   'positive antigen test': 2,
   inconclusive: 1.5,
   'preliminary, then final': 1.5,
@@ -163,7 +166,7 @@ function createDraw(days: number, random: Randomness, world: World): (kind: Kind
     numbers += 1;
     const writtenAt = Math.floor((at - random.between(5, 500) * 1_000) / 1_000) * 1_000;
     const controlId = `${lab === 'kust' ? 'K' : 'S'}${String(numbers).padStart(6, '0')}`;
-    return { lab, controlId, at, writtenAt, says, repeats: null, ...more };
+    return { holds: 'results', lab, controlId, at, writtenAt, says, repeats: null, ...more };
   }
 
   function say(test: Test, more: Partial<Said> = {}): Said {
@@ -250,6 +253,21 @@ function createDraw(days: number, random: Randomness, world: World): (kind: Kind
         return twice(lab, early(), { asked: [] }, { asked: ['test'] }, [HOUR_MS, 20 * HOUR_MS]);
       case 'positive, asked for later':
         return twice(lab, early(), { ...positive, asked: [] }, { ...positive, asked: ['recovery'] });
+      case 'asked for in an order before':
+      case 'asked for in an order afterwards': {
+        const isBefore = kind === 'asked for in an order before';
+        const { sendings } = twice(
+          lab,
+          early(),
+          { asked: isBefore ? ['test'] : [] },
+          { asked: isBefore ? [] : ['test'] },
+        );
+        const [first, second] = sendings;
+        if (!isBefore) return { sendings: [first, { ...second, holds: 'request' }] };
+        return { sendings: [{ ...first, holds: 'request' }, second] };
+      }
+      case 'unknown device, not asked for':
+        return single(lab, rapid(DEVICES.unknown), { asked: [] });
       case 'positive antigen test':
         return single(lab, rapid(), positive);
       case 'inconclusive':

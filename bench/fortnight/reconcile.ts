@@ -2,6 +2,7 @@ import type { Books, JournalDelivery, JournalMessage } from './books.ts';
 import type { ExpectedDelivery, ExpectedMessage } from './oracle.ts';
 import { ledgerHash } from './people.ts';
 import type { Kind } from './plan.ts';
+import type { Sending } from './traffic.ts';
 import { PROVIDERS } from './world.ts';
 
 /** A message as it has to end, with the hash of its bytes. */
@@ -48,7 +49,8 @@ export function reconcile(foreseen: readonly Foreseen[], books: Books): string[]
   }
   checkLedger(issued, books, wrong);
   checkInbox(issued, books, wrong);
-  checkEvidence(issued, books, wrong);
+  const hashes = new Map(foreseen.map(({ hash, expected }) => [expected.sending, hash]));
+  checkEvidence(issued, books, (request) => byHash.get(`${request.lab} ${hashes.get(request)}`)?.id ?? null, wrong);
   return wrong;
 }
 
@@ -205,7 +207,12 @@ const IDENTIFICATION = {
   abroad: 'name-and-birth-date',
 } as const;
 
-function checkEvidence(issued: readonly Issued[], { evidence, evidenceByParty, inbox }: Books, wrong: string[]): void {
+function checkEvidence(
+  issued: readonly Issued[],
+  { evidence, evidenceByParty, inbox }: Books,
+  idOf: (request: Sending) => number | null,
+  wrong: string[],
+): void {
   const rows = Map.groupBy(evidence, ({ uvci }) => String(uvci));
   const mailboxes = new Map(inbox.certificates.map(({ uvci, says }) => [uvci, says?.inMailbox ?? null]));
   for (const { label, foreseen, expected, found, messageId } of issued) {
@@ -225,6 +232,7 @@ function checkEvidence(issued: readonly Issued[], { evidence, evidenceByParty, i
       delivery: found.id,
       party: expected.party,
       channel: lab,
+      requestMessage: expected.request === null ? null : idOf(expected.request),
       certificate: expected.operation === 'test-certificate' ? 'test' : 'recovery',
       identification: IDENTIFICATION[test.person.identity],
       testType: test.kind === 'rat' ? 'RAT' : 'NAAT',

@@ -150,14 +150,14 @@ targets:
 channels:
   kust:
     source: { kind: mllp, port: 0 }
-    mappings: [se-covid-certificates]
+    mappings: [se-covid-certificates, se-covid-requests]
     parties: [${ids(NOT_PERMITTED.kust).join(', ')}]
     quietAfter: never
     targets: { certificates: null }
     with:${withs}
   skog:
     source: { kind: folder, path: inbox, stable: 0 }
-    mappings: [se-covid-certificates]
+    mappings: [se-covid-certificates, se-covid-requests]
     parties: [${ids(NOT_PERMITTED.skog).join(', ')}]
     quietAfter: never
     targets: { certificates: files, lis: null }

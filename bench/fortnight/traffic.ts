@@ -36,6 +36,8 @@ export interface Said {
 
 /** One message of a laboratory, at its time. */
 export interface Sending {
+  /** `request`: an order that asks for certificates, and holds no result yet. */
+  readonly holds: 'results' | 'request';
   readonly lab: Lab;
   /** MSH-10 */
   readonly controlId: string;

@@ -62,7 +62,8 @@ export interface Journal {
   replay(messageId: number, outcome: Outcome, act: Act): Promise<Admitted>;
   /**
    * Lets a held delivery go, in its old place of its lane; where a newer version of its result is known, cancels it as
-   * `stale`. A body that is given takes the place of its own: that of one that could not be made before.
+   * `stale`, and where its time is over, as `expired`. A body that is given takes the place of its own: that of one that
+   * could not be made before.
    */
   release(deliveryId: number, act: Act, body?: Uint8Array): Promise<Released>;
   /** Cancels a delivery that waits or is held; one that is in flight goes on. */

@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3';
 import type { Claimed, Slot } from '../contracts/journal.ts';
 import type { Delivery } from '../contracts/target.ts';
 import type { Lanes } from './lanes.ts';
+import { makeOverdue } from './overdue.ts';
 import type { Transitions } from './transitions.ts';
 
 /** How many heads one claim wakes or cancels at most, so that a long sleep does not hold up the commits beside it. */
@@ -20,7 +21,7 @@ export const CLAIM_SQL = {
   heads: `select id, place from deliveries
     where turn = 'ready' and target = +? and party = +? and channel = +? and operation = +? order by place, id limit +?`,
   read: `select d.id, attempts + 1 as attempt, d.message_id, channel, key as result_key, target, operation, party, lane_key,
-      body, admitted_at, not_after
+      body, admitted_at, not_after, may_have_arrived
     from deliveries d join bodies on delivery_id = d.id join results r on r.id = result_id where d.id = +?`,
   start: `update deliveries set turn = 'flight', attempts = attempts + 1, attempted_at = ? where id = ?`,
 } as const;
@@ -47,6 +48,7 @@ interface Row extends Candidate {
   readonly body: Uint8Array;
   readonly admitted_at: number;
   readonly not_after: number | null;
+  readonly may_have_arrived: number;
 }
 
 /** `Journal.claim` on SQLite; to be called inside a transaction. */
@@ -58,6 +60,7 @@ export function makeClaim(db: Database, lanes: Lanes, transitions: Transitions) 
   const heads = db.prepare<[string, string, string, string, number], Candidate>(CLAIM_SQL.heads);
   const read = db.prepare<[number], Row>(CLAIM_SQL.read);
   const start = db.prepare(CLAIM_SQL.start);
+  const endOverdue = makeOverdue(db, lanes, transitions);
   /** The channel served last in each slot: the next claim goes on behind it, or one free place would serve one channel. */
   const lastChannels = new Map<string, string>();
 
@@ -84,14 +87,14 @@ export function makeClaim(db: Database, lanes: Lanes, transitions: Transitions) 
 
   return function claim(slots: readonly Slot[], now: number): Claimed {
     const deliveries: Delivery[] = [];
-    const expired: Claimed['expired'] = [];
+    const expired: { id: number; target: string; party: string }[] = [];
+    let overdue = 0;
 
     const take = (id: number): boolean => {
       const row = read.get(id)!;
       if (row.not_after !== null && row.not_after <= now) {
-        transitions.delivery(row, 'waiting', 'cancelled', { at: now, event: 'expired', why: null });
-        lanes.promote(row, now);
-        expired.push({ id, target: row.target, party: row.party });
+        overdue += 1;
+        if (endOverdue(row, now) === 'expired') expired.push({ id, target: row.target, party: row.party });
         return false;
       }
       start.run(now, id);
@@ -104,10 +107,10 @@ export function makeClaim(db: Database, lanes: Lanes, transitions: Transitions) 
     for (const slot of slots) {
       const slotName = JSON.stringify([slot.target, slot.party]);
       let free = slot.free;
-      let expiredBefore = -1;
-      // Behind one that expired another may stand, so look again for as long as some did.
-      while (free > 0 && expired.length > expiredBefore && expired.length < MAX_SWEEP) {
-        expiredBefore = expired.length;
+      let overdueBefore = -1;
+      // Behind one that is overdue another may stand, so look again for as long as some were.
+      while (free > 0 && overdue > overdueBefore && overdue < MAX_SWEEP) {
+        overdueBefore = overdue;
         let channels = readChannels(slot, free, lastChannels.get(slotName) ?? '');
         while (free > 0 && channels.length > 0) {
           for (const { channel, queue } of channels) {
@@ -121,7 +124,7 @@ export function makeClaim(db: Database, lanes: Lanes, transitions: Transitions) 
         }
       }
     }
-    return { deliveries, expired, nextDueAt: expired.length >= MAX_SWEEP ? now : (nextDueAt.get() ?? null) };
+    return { deliveries, expired, nextDueAt: overdue >= MAX_SWEEP ? now : (nextDueAt.get() ?? null) };
   };
 }
 

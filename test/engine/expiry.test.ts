@@ -29,6 +29,24 @@ describe('deliveries whose time ended while they waited', () => {
     expect(alarms()).toEqual([]);
   });
 
+  it('is held for a person where an attempt may have arrived, and no such alarm', async () => {
+    bench = await setUpBench();
+    await bench.engine.start();
+    const now = bench.clock.now();
+    bench.target.answer = () => failure('target-timeout', 60_000);
+    bench.mapper.onMap = () => mapped({ drafts: [draft('first', { notAfter: now + 20_000 })] });
+    const first = await bench.source.give(message('M1'));
+    await bench.log.seen('delivery-retry');
+    await bench.clock.advance(20_000);
+    bench.mapper.onMap = () => mapped({ drafts: [draft('second', { target: 'files', laneKey: 'b' })] });
+    await bench.source.give(message('M2'));
+    await bench.log.seen('delivery-delivered');
+    expect(await bench.journal.readDeliveries(first!.messageId!)).toMatchObject([
+      { state: 'held', fault: { code: 'in-doubt' } },
+    ]);
+    expect(bench.engine.alarms().filter(({ name }) => name === 'deliveries-expired')).toEqual([]);
+  });
+
   it('is none for what comes too late', async () => {
     bench = await setUpBench();
     await bench.engine.start();

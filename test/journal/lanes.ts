@@ -165,6 +165,30 @@ export function describeLanes(makePlace: () => Promise<Place>): void {
       expect(await journal.claim([SLOT], 20)).toMatchObject({ expired: [{ id: 1 }], deliveries: [{ resultKey: 'b' }] });
     });
 
+    it('holds what expired and may have arrived, and takes the next of the lane', async () => {
+      await queue('a', 1, { notAfter: 20 });
+      await queue('b', 1);
+      await journal.record(ended(await claimOne(journal, 2), 3, retryAt(4, 'target-timeout')));
+      await journal.record(ended(await claimOne(journal, 5), 6, retryAt(1000)));
+      const { deliveries, expired } = await journal.claim([SLOT], 20);
+      expect([expired, deliveries.map(({ resultKey }) => resultKey)]).toEqual([[], ['b']]);
+      expect(await statesOf(journal, 1)).toEqual(['held in-doubt']);
+      expect((await eventsOf(journal, 1)).at(-1)).toBe('held in-doubt');
+    });
+
+    it('A4: … and was cut off by the end of the process; what is released past its time expires', async () => {
+      await queue('a', 1, { notAfter: 20, inDoubt: 'repeat' });
+      await claimOne(journal, 2);
+      await journal.close();
+      journal = await place.open({ now: 30 });
+      expect((await journal.claim([SLOT], 30)).expired).toEqual([]);
+      expect(await statesOf(journal, 1)).toEqual(['held in-doubt']);
+      // It did not arrive, says a person; but its time is over.
+      expect(await journal.release(1, { by: 'anna', note: null, at: 31 })).toEqual({ result: 'released' });
+      expect((await eventsOf(journal, 1)).slice(-2)).toEqual(['released', 'expired']);
+      expect(await claimKeys(journal, 32)).toEqual([]);
+    });
+
     it('records the attempt before anybody sees the delivery', async () => {
       await queue('a', 1);
       await claimOne(journal, 2);
