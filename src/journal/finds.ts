@@ -1,19 +1,21 @@
 import type { Database, Statement } from 'better-sqlite3';
-import { Fault, type FaultCode, type FaultRecord } from '../contracts/fault.ts';
+import type { FaultCode, FaultRecord } from '../contracts/fault.ts';
 import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
 import type { FoundMessages, MessageQuery, MessageSummary, PageMark, PageRequest } from '../contracts/operations.ts';
+import {
+  byId,
+  byTime,
+  type Candidates,
+  holdsAny,
+  LOOK_AT,
+  LOOK_AT_BYTES,
+  newest,
+  spell,
+  type Tally,
+  TOP,
+  wayOf,
+} from './candidates.ts';
 import type { Calls } from './group-commit.ts';
-
-/** Messages one call looks at, at most: it shares its thread with the engine's own reads. */
-const LOOK_AT = 1_000;
-/** Where a text is searched for, also this many bytes. */
-const LOOK_AT_BYTES = 16 << 20;
-/** More deliveries than this in one state are not collected: the newest messages are looked through instead. */
-const MOST_OPEN = 20_000;
-/** Of more pairs of target and party than this, fewer of each are read at once. */
-const MANY_OWNERS = 4;
-/** Before every message there is. */
-const TOP: PageMark = { receivedAt: Number.MAX_SAFE_INTEGER, id: Number.MAX_SAFE_INTEGER };
 
 /** `Journal.findMessages` on SQLite: an index gives candidates, newest first; each is then looked at for the rest. */
 export function makeFinds(db: Database): Calls {
@@ -26,9 +28,7 @@ export function makeFinds(db: Database): Calls {
     return made;
   };
   const marks = (sql: string, ...args: unknown[]) => prepare(sql).all(...args) as PageMark[];
-  const tallies = db.prepare<[], { kind: string; owner: string; party: string; state: string; count: number }>(
-    'select kind, owner, party, state, count from tallies where count > 0',
-  );
+  const tallies = db.prepare<[], Tally>('select kind, owner, party, state, count from tallies where count > 0');
   const receivedAt = db.prepare<[number], number>('select received_at from messages where id = ?').pluck();
   const bytesOf = db.prepare<[number], Uint8Array>('select bytes from message_bytes where message_id = ?').pluck();
   const summary = db.prepare<
@@ -101,36 +101,27 @@ export function makeFinds(db: Database): Calls {
       ),
     );
 
-  /** Candidates behind a place, newest first, from the index that leaves fewest; some without their time. */
+  /** Candidates behind a place, newest first; some without their time. */
   const listCandidates = (query: MessageQuery, after: PageMark): Candidates => {
-    const { channel, state, controlId, deliveryState, target, party, from, to } = query;
-    const counted = tallies.all();
-    const ofMessages = counted.filter(({ kind }) => kind === 'message');
-    const channels = channel === null ? [...new Set(ofMessages.map(({ owner }) => owner))] : [channel];
-    const inState = counted.filter(
-      (one) => one.kind === 'delivery' && (deliveryState === null || one.state === deliveryState),
-    );
-    const owners = inState.filter(
-      (one) => (target === null || one.owner === target) && (party === null || one.party === party),
-    );
-    const isOfDeliveries = deliveryState !== null || target !== null || party !== null;
-    if (isOfDeliveries && owners.length === 0) return newest([], byId);
-    if (controlId !== null) return newest(byControlId(query, channels, after), byId);
-    const count = inState.reduce((sum, one) => sum + one.count, 0);
-    const isFew = deliveryState === 'cancelled' || count <= MOST_OPEN;
-    if (deliveryState !== null && deliveryState !== 'delivered' && isFew) {
-      return newest([byDeliveryState(known(DELIVERY_STATES, deliveryState), after)], byId);
+    const way = wayOf(query, tallies.all());
+    switch (way.by) {
+      case 'nothing':
+        return newest([], byId);
+      case 'control-id':
+        return newest(byControlId(query, way.channels, after), byId);
+      case 'delivery-state':
+        return newest([byDeliveryState(way.state, after)], byId);
+      case 'state':
+        return newest([byState(way.state, after)], byId);
+      case 'owner':
+        return newest(byOwner(way.pairs, way.most, after), byId, way.most);
+      case 'arrival':
+        return newest(byArrival(query, way.channels, after), byTime);
+      case 'id': {
+        const sql = `select received_at as receivedAt, id from messages where id < ? order by id desc limit ${LOOK_AT}`;
+        return newest([marks(sql, after.id)], byId);
+      }
     }
-    if (state !== null && state !== 'mapped') return newest([byState(known(MESSAGE_STATES, state), after)], byId);
-    if (target !== null || party !== null) {
-      const pairs = [...new Map(owners.map((one) => [JSON.stringify([one.owner, one.party]), one])).values()];
-      // Of each as many as could be wanted of all.
-      const most = pairs.length > MANY_OWNERS ? LOOK_AT / 10 : LOOK_AT;
-      return newest(byOwner(pairs, most, after), byId, most);
-    }
-    if (channel !== null || from !== null || to !== null) return newest(byArrival(query, channels, after), byTime);
-    const sql = `select received_at as receivedAt, id from messages where id < ? order by id desc limit ${LOOK_AT}`;
-    return newest([marks(sql, after.id)], byId);
   };
 
   /** What is left to ask of a candidate, as one statement. */
@@ -186,43 +177,4 @@ export function makeFinds(db: Database): Calls {
       return { messages, next, lookedAt };
     }),
   };
-}
-
-type Order = (a: PageMark, b: PageMark) => number;
-
-const byId: Order = (a, b) => b.id - a.id;
-const byTime: Order = (a, b) => b.receivedAt - a.receivedAt || b.id - a.id;
-
-interface Candidates {
-  readonly list: readonly PageMark[];
-  /** There is nothing behind them. */
-  readonly isEnd: boolean;
-}
-
-/** Several lists, each with its newest, at most `most`, as one of at most `most`. */
-function newest(lists: readonly PageMark[][], order: Order, most = LOOK_AT): Candidates {
-  const unique =
-    lists.length === 1 ? (lists[0] ?? []) : [...new Map(lists.flat().map((one) => [one.id, one])).values()];
-  if (lists.length !== 1) unique.sort(order);
-  return { list: unique.slice(0, most), isEnd: unique.length < most };
-}
-
-const MESSAGE_STATES: readonly MessageState[] = ['received', 'mapped', 'skipped', 'refused', 'held'];
-const DELIVERY_STATES: readonly DeliveryState[] = ['waiting', 'delivered', 'held', 'cancelled'];
-
-/** A word as SQL may hold it: one of ours. @throws Fault `internal` */
-function known<Word extends string>(words: readonly Word[], word: Word): Word {
-  if (!words.includes(word)) throw new Fault('internal', { detail: 'no such state' });
-  return word;
-}
-
-/** A text as the bytes of a message may hold it. */
-function spell(text: string): Buffer[] {
-  const utf16 = Buffer.from(text, 'utf16le');
-  return [Buffer.from(text), Buffer.from(text, 'latin1'), utf16, Buffer.from(utf16).swap16()];
-}
-
-function holdsAny(bytes: Uint8Array, needles: readonly Buffer[]): boolean {
-  const content = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return needles.some((needle) => content.includes(needle));
 }

@@ -1,4 +1,3 @@
-import { inflateSync, zstdDecompressSync } from 'node:zlib';
 import type { Database } from 'better-sqlite3';
 import type { StoredAlarm } from '../contracts/alarm.ts';
 import type {
@@ -14,33 +13,7 @@ import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
 import { makeFinds } from './finds.ts';
 import type { Calls } from './group-commit.ts';
 import { makePauseReads } from './pauses.ts';
-
-/** `deflate` is what journals hold that were written before zstd, which costs a tenth of it. */
-const UNPACK = {
-  plain: (body: Uint8Array) => body,
-  deflate: (body: Uint8Array) => inflateSync(body),
-  zstd: (body: Uint8Array) => zstdDecompressSync(body),
-} as const;
-
-interface MessageRow extends Omit<StoredMessage, 'skipped' | 'faults' | 'warnings' | 'isPruned'> {
-  readonly isPruned: 0 | 1;
-  readonly skipped: string;
-  readonly faults: string;
-  readonly warnings: string;
-}
-
-interface DeliveryRow extends Omit<StoredDelivery, 'inFlight' | 'fault' | 'needs' | 'response'> {
-  readonly turn: string | null;
-  readonly needReason: string | null;
-  readonly providedBy: number | null;
-  readonly providedAt: number | null;
-  readonly fault: string | null;
-  readonly status: number | null;
-  readonly contentType: string | null;
-  readonly encoding: keyof typeof UNPACK;
-  readonly answer: Uint8Array;
-  readonly answerFault: string | null;
-}
+import { type DeliveryRow, type MessageRow, rowToDelivery, rowToMessage } from './stored-rows.ts';
 
 const MESSAGE = `select id, channel, ifnull(bytes, x'') as bytes, bytes is null as isPruned, control_id as controlId, origin, sender, received_at as receivedAt, state,
     mapping_version as mappingVersion, skipped, faults, warnings, times_seen as timesSeen
@@ -153,36 +126,5 @@ export function makeReads(db: Database): Calls {
         oldestHeldAt: oldestHeld.get() ?? null,
       };
     }),
-  };
-}
-
-function rowToMessage(row: MessageRow): StoredMessage {
-  const { skipped, faults, warnings } = row;
-  return {
-    ...row,
-    isPruned: row.isPruned === 1,
-    skipped: JSON.parse(skipped),
-    faults: JSON.parse(faults),
-    warnings: JSON.parse(warnings),
-  };
-}
-
-function rowToDelivery(row: DeliveryRow): StoredDelivery {
-  const { turn, fault, status, contentType, encoding, answer, answerFault, ...known } = row;
-  const { needReason, providedBy, providedAt, ...rest } = known;
-  return {
-    ...rest,
-    inFlight: turn === 'flight',
-    needs: needReason === null ? null : { reason: needReason, providedBy, providedAt },
-    fault: fault === null ? null : JSON.parse(fault),
-    response:
-      status === null
-        ? null
-        : {
-            status,
-            contentType,
-            body: UNPACK[encoding](answer),
-            fault: answerFault === null ? null : JSON.parse(answerFault),
-          },
   };
 }

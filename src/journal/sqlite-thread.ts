@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { Fault } from '../contracts/fault.ts';
 import { ownBytes } from './bytes.ts';
 import type { Request } from './group-commit.ts';
+import type { Caller } from './journal.ts';
 import type { FromWorker, ToWorker, WorkerOptions } from './worker.ts';
 
 interface Pending {
@@ -16,7 +17,7 @@ interface Pending {
 const MEMORY = { maxYoungGenerationSizeMb: 12 };
 
 /** This side of a worker thread. */
-export interface SqliteThread {
+export interface SqliteThread extends Caller {
   /** Attempts found cut off when it started. */
   readonly recovered: number;
   /** Calls of one turn of the event loop travel together. @throws Fault as the worker replied, or `journal-failed` if it died. */

@@ -1,24 +1,14 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import Database from 'better-sqlite3';
-import { makeActs } from './acts.ts';
-import { makeAdmissions } from './admissions.ts';
 import { makeAlarmRows } from './alarm-rows.ts';
 import { makeArrivals } from './arrivals.ts';
-import { makeAttempts } from './attempts.ts';
 import { makeCheckpoints } from './checkpoints.ts';
 import { makeClaim } from './claims.ts';
 import { openReader, openWriter } from './database.ts';
 import { type Calls, failure, makeGroupCommit, type Reply, type Request, run } from './group-commit.ts';
-import { makeLanes } from './lanes.ts';
-import { makeNeeds } from './needs.ts';
-import { makeOnce } from './once.ts';
-import { makeOwedAcks } from './owed-acks.ts';
 import { makePauses } from './pauses.ts';
-import { makeProvisions } from './provisions.ts';
-import { makePruning } from './pruning.ts';
 import { makeReads } from './reads.ts';
-import { makeResults } from './results.ts';
-import { makeTransitions } from './transitions.ts';
+import { makeWrites } from './writes.ts';
 
 /** What a worker thread is started with. */
 export type WorkerOptions =
@@ -55,16 +45,8 @@ try {
 
 function startWriter(options: WorkerOptions & { role: 'writer' }): void {
   const db = openWriter(options.path, options.maxPages);
-  const transitions = makeTransitions(db);
-  const lanes = makeLanes(db);
-  const once = makeOnce(db, lanes, transitions);
-  const provisions = makeProvisions(db);
-  const results = makeResults(db, lanes, transitions, once, provisions);
-  const needs = makeNeeds(db, lanes, results, transitions, once);
-  const attempts = makeAttempts(db, lanes, results, transitions, once);
-  const owedAcks = makeOwedAcks(db, results, transitions);
   const arrivals = makeArrivals(db);
-  const admissions = makeAdmissions(db, results, transitions, owedAcks, arrivals, once, provisions, needs);
+  const { calls: writes, transitions, lanes, attempts } = makeWrites(db, arrivals);
   const recovered = db
     .transaction(() => {
       const count = attempts.recover(options.now);
@@ -72,15 +54,10 @@ function startWriter(options: WorkerOptions & { role: 'writer' }): void {
       return count;
     })
     .immediate();
-  const claim = makeClaim(db, lanes, transitions);
   const calls = {
-    ...admissions,
-    ...makeActs(db, lanes, results, transitions, once),
+    ...writes,
     ...makePauses(db),
-    claim,
-    record: attempts.record,
-    payAck: owedAcks.payAck,
-    prune: makePruning(db, transitions, owedAcks),
+    claim: makeClaim(db, lanes, transitions),
     ...makeAlarmRows(db),
   } as Calls;
   const commitGroup = makeGroupCommit(db, calls, [transitions, arrivals]);
