@@ -1,0 +1,177 @@
+import type { Admission, AttemptEnd, Claimed, Journal, JournalChange } from '../contracts/journal.ts';
+import type { Log } from '../contracts/log.ts';
+import { type Caller, makeJournal } from './journal.ts';
+import { plainFault } from './results.ts';
+import { makeArrivalCounts } from './postgres/arrival-counts.ts';
+import { errorCode, makeConnector, type PostgresAddress } from './postgres/connection.ts';
+import { joinNodes, type NodeFacts, type Orphan, type SeenNode } from './postgres/nodes.ts';
+import { makeReader } from './postgres/reader.ts';
+import { migrate } from './postgres/schema.ts';
+import { makeWriter } from './postgres/writer.ts';
+
+export interface PostgresJournalOptions {
+  readonly address: PostgresAddress;
+  /** ms since the epoch: when the attempts that a crash cut off are recorded as ended. */
+  readonly now: number;
+  readonly log?: Log;
+  /** Name of this node; null = the machine's. Of two with one name the second is called `name-2`. */
+  readonly node?: string | null;
+  /** After so long without a sign of life the others take a node's attempts for cut off. Default 15 s. */
+  readonly leaseMs?: number;
+  /** As with SQLite. */
+  readonly maxQueued?: number;
+  readonly maxQueuedBytes?: number;
+  readonly maxBatch?: number;
+}
+
+/** What only a journal for several nodes can say. */
+export interface PostgresJournal extends Journal {
+  /** Name of this node. */
+  readonly node: string;
+  nodes(): Promise<readonly SeenNode[]>;
+  /** Says what this node runs. */
+  declare(facts: NodeFacts): Promise<void>;
+}
+
+/** Arrivals are written this much later. */
+const ARRIVALS_EVERY_MS = 1_000;
+
+/**
+ * Opens the journal in a PostgreSQL database, making its tables where there are none, and takes a place among its nodes.
+ * Attempts that the last run of this node left are ended at once, those of other nodes when their lease is over: each waits
+ * again, or is held, as its operation says.
+ * @throws Error in words: no server, a newer version wrote it, too many nodes of the name
+ */
+export async function openPostgresJournal(options: PostgresJournalOptions): Promise<PostgresJournal> {
+  const {
+    address,
+    now,
+    log,
+    leaseMs = 15_000,
+    maxQueued = 10_000,
+    maxQueuedBytes = 128 << 20,
+    maxBatch = 256,
+  } = options;
+  const connect = makeConnector(address);
+  const onError = (error: string) => log?.error('journal-error', { error });
+  const first = await connect('schema');
+  try {
+    await migrate(first);
+  } finally {
+    await first.end();
+  }
+  let listener: (change: JournalChange) => void = () => {};
+  const node = await joinNodes({
+    connect: () => connect('node'),
+    name: options.node ?? null,
+    leaseMs,
+    onError,
+    onNotice(notice) {
+      if (notice === 'gone') void takeOver();
+      else listener(notice);
+    },
+  });
+  const arrivals = makeArrivalCounts();
+  const writer = makeWriter({
+    connect: () => connect('writer'),
+    node: node.number,
+    maxBatch,
+    onError,
+    onWritten({ arePauses }) {
+      node.tell('deliveries');
+      if (arePauses) node.tell('pauses');
+    },
+  });
+  const reader = makeReader(() => connect('reader'), node.number, onError);
+  let timer: NodeJS.Timeout | null = null;
+  let takingOver: Promise<void> | null = null;
+
+  const writeArrivals = async () => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    const hours = arrivals.take();
+    if (hours.length > 0) await writer.call('addArrivals', hours);
+  };
+  /** Ends attempts that nobody sees through any more; what another node was quicker at is fenced. */
+  const recover = async (orphans: readonly Orphan[], at: number) => {
+    const ends = orphans.map((orphan) => writer.call('record', endOf(orphan, at)));
+    await Promise.all(ends);
+    if (orphans.length > 0) log?.warn('attempts-recovered', { count: orphans.length });
+  };
+  const takeOver = () => {
+    takingOver ??= (async () => {
+      await recover(await reader.call<Orphan[]>('listOrphans'), Date.now());
+      listener('orphans');
+    })()
+      .catch((error: unknown) => onError(errorCode(error)))
+      .finally(() => {
+        takingOver = null;
+      });
+    return takingOver;
+  };
+
+  try {
+    await recover(await reader.call<Orphan[]>('listOwnOrphans'), now);
+  } catch (error) {
+    await Promise.allSettled([reader.close(), writer.close(), node.close()]);
+    throw error;
+  }
+
+  const ownWriter: Caller = {
+    async call<T>(name: string, ...args: unknown[]): Promise<T> {
+      if (name === 'admit') {
+        const { channel, receivedAt } = args[0] as Admission;
+        arrivals.note(channel, receivedAt);
+        timer ??= setTimeout(() => void writeArrivals().catch(() => {}), ARRIVALS_EVERY_MS);
+      }
+      const done = await writer.call<T>(name, ...args);
+      if (name !== 'claim' || node.holdsLease()) return done;
+      // We were stopped for so long that others may be about these by now. Nothing has been sent yet.
+      const claimed = done as Claimed;
+      for (const { id, attempt } of claimed.deliveries)
+        await writer.call('record', unsentEnd(id, attempt, args[1] as number));
+      return { ...claimed, deliveries: [] } as T;
+    },
+    async close() {
+      await takingOver;
+      await writeArrivals().catch(() => {});
+      await writer.close();
+    },
+  };
+  const ownReader: Caller = {
+    async call<T>(name: string, ...args: unknown[]): Promise<T> {
+      if (name === 'readArrivals') await writeArrivals();
+      return await reader.call<T>(name, ...args);
+    },
+    close: reader.close,
+  };
+  const journal = makeJournal(ownWriter, ownReader, { maxQueued, maxQueuedBytes }, () => node.close());
+  return {
+    ...journal,
+    node: node.name,
+    nodes: () => reader.call('listNodes'),
+    declare: node.declare,
+    onChange(told) {
+      listener = told;
+    },
+  };
+}
+
+/** Sent again where its operation permits, else held: nobody knows whether it arrived. */
+function endOf({ id, attempts, attemptedAt, inDoubt }: Orphan, at: number): AttemptEnd {
+  const fault = plainFault('in-doubt');
+  return {
+    deliveryId: id,
+    attempt: attempts,
+    at,
+    durationMs: 0,
+    outcome: inDoubt === 'repeat' ? { state: 'waiting', nextAt: attemptedAt, fault } : { state: 'held', fault },
+    response: null,
+    followUps: [],
+  };
+}
+
+function unsentEnd(deliveryId: number, attempt: number, at: number): AttemptEnd {
+  const outcome = { state: 'waiting', nextAt: at, fault: plainFault('journal-failed') } as const;
+  return { deliveryId, attempt, at, durationMs: 0, outcome, response: null, followUps: [] };
+}

@@ -1,0 +1,228 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type pg from 'pg';
+import { Fault } from '../../contracts/fault.ts';
+import { errorCode } from './connection.ts';
+import { prepared } from './gather.ts';
+
+/** What a node says of itself, for whoever wants to know which run side by side. */
+export interface NodeFacts {
+  readonly version: string;
+  /** Hashes. */
+  readonly configuration: string;
+  readonly mapping: string;
+}
+
+/** A node as all can see it. */
+export interface SeenNode extends NodeFacts {
+  readonly name: string;
+  readonly number: number;
+  readonly isAlive: boolean;
+  /** ms since the epoch, by the server's clock. */
+  readonly startedAt: number;
+  readonly seenAt: number;
+}
+
+/** An attempt of a node whose lease is over. */
+export interface Orphan {
+  readonly id: number;
+  readonly attempts: number;
+  readonly attemptedAt: number;
+  readonly inDoubt: 'repeat' | 'hold';
+}
+
+/** What one node tells the others, and hears of them. */
+export type Notice = 'deliveries' | 'pauses' | 'gone';
+
+export interface NodeParts {
+  readonly connect: () => Promise<pg.Client>;
+  /** null = the machine's; another with the same name gets `-2`. */
+  readonly name: string | null;
+  readonly leaseMs: number;
+  readonly onNotice: (notice: Notice) => void;
+  readonly onError: (code: string) => void;
+}
+
+/** How long to wait for the last run of this name to be known to have ended. */
+const NAME_TRIES = 5;
+const NAME_AGAIN_MS = 200;
+const MOST_NODES = 100;
+const CHANNEL = 'sluss';
+
+export type LiveNode = Awaited<ReturnType<typeof joinNodes>>;
+
+/**
+ * Takes a place among the nodes: a name nobody else has, held by a lock of this connection, and a lease that is renewed
+ * for as long as the node lives. Attempts of a node whose lease is over are for the others to judge.
+ */
+export async function joinNodes(parts: NodeParts) {
+  const { connect, leaseMs, onNotice, onError } = parts;
+  const run = randomUUID();
+  let facts: NodeFacts = { version: '', configuration: '', mapping: '' };
+  let client: pg.Client | null = null;
+  let beating: Promise<void> | null = null;
+  let timer: NodeJS.Timeout | null = null;
+  let isClosed = false;
+  /** By the clock of this process that no one sets: until then nobody takes our attempts for orphans. */
+  let heldUntil = 0;
+  let notices = new Set<Notice>();
+  let hasOthers = false;
+
+  const lockName = async (on: pg.Client, name: string): Promise<boolean> => {
+    const sql = `select pg_try_advisory_lock(hashtextextended('sluss node ' || $1, 0)) as is_locked`;
+    return (await on.query(prepared(sql, [name]))).rows[0].is_locked;
+  };
+
+  const begin = await connect();
+  let name = parts.name ?? hostname();
+  let isLocked = false;
+  for (let left = NAME_TRIES; left > 0 && !isLocked; left--) {
+    isLocked = await lockName(begin, name);
+    if (!isLocked && left > 1) await new Promise((resolve) => setTimeout(resolve, NAME_AGAIN_MS));
+  }
+  for (let n = 2; !isLocked && n < MOST_NODES; n++) {
+    name = `${parts.name ?? hostname()}-${n}`;
+    isLocked = await lockName(begin, name);
+  }
+  if (!isLocked) throw new Error(`there are too many nodes named ${name}`);
+  const registered = await begin.query<{ number: number }>(
+    prepared(
+      `insert into nodes (name, run, started_at, seen_at, lease_until)
+       values ($1, $2, now(), now(), now() + $3 * interval '1 millisecond')
+       on conflict (name) do update set run = excluded.run, started_at = excluded.started_at, seen_at = excluded.seen_at,
+         lease_until = excluded.lease_until
+       returning number`,
+      [name, run, leaseMs],
+    ),
+  );
+  const { number } = registered.rows[0]!;
+  let isOusted = false;
+  await listen(begin);
+  heldUntil = performance.now() + leaseMs;
+
+  async function listen(on: pg.Client) {
+    on.on('notification', ({ payload }) => {
+      const [from, notice] = (payload ?? '').split(' ');
+      if (from !== String(number)) onNotice(notice as Notice);
+    });
+    on.on('error', () => {
+      if (client === on) client = null;
+    });
+    on.on('end', () => {
+      if (client === on) client = null;
+    });
+    await on.query(`listen ${CHANNEL}`);
+    client = on;
+  }
+
+  /** The connection that holds the name. */
+  async function reach(): Promise<pg.Client> {
+    if (client !== null) return client;
+    const on = await connect();
+    if (!(await lockName(on, name))) {
+      await on.end();
+      throw new Error('another node has our name');
+    }
+    await listen(on);
+    return on;
+  }
+
+  async function beat() {
+    const asked = performance.now();
+    const on = await reach();
+    const sql = `update nodes set seen_at = now(), lease_until = now() + $3 * interval '1 millisecond', version = $4,
+        configuration = $5, mapping = $6
+      where number = $1 and run = $2`;
+    const { version, configuration, mapping } = facts;
+    const { rowCount } = await on.query(prepared(sql, [number, run, leaseMs, version, configuration, mapping]));
+    if (rowCount === 0) {
+      isOusted = true;
+      throw new Error('another process runs as this node');
+    }
+    heldUntil = asked + leaseMs;
+    const others = await on.query(
+      prepared('select 1 from nodes where number <> $1 and lease_until > now() limit 1', [number]),
+    );
+    hasOthers = others.rows.length > 0;
+    const orphaned = await on.query(prepared(ORPHANS, [number]));
+    if (orphaned.rows.length > 0) onNotice('gone');
+    // In case a notice was lost.
+    onNotice('deliveries');
+  }
+
+  function schedule(afterMs: number) {
+    if (isClosed) return;
+    timer = setTimeout(() => {
+      beating = beat()
+        .catch((error: unknown) => onError(errorCode(error)))
+        .finally(() => {
+          beating = null;
+          schedule(leaseMs / 5);
+        });
+    }, afterMs);
+    timer.unref();
+  }
+  schedule(leaseMs / 5);
+
+  let telling: Promise<void> | null = null;
+  async function tellAll() {
+    // Whatever happens in this turn is told together: a notice costs the server as much as a small commit.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const told = notices;
+    notices = new Set();
+    const on = client;
+    if (on === null) return;
+    for (const notice of told) {
+      await on.query(prepared(`select pg_notify('${CHANNEL}', $1)`, [`${number} ${notice}`]));
+    }
+  }
+
+  return {
+    name,
+    /** @throws Fault `journal-failed` where another process runs under our name */
+    number(): number {
+      if (isOusted) throw new Fault('journal-failed', { detail: 'another process runs as this node' });
+      return number;
+    },
+    /** False = others may take our attempts for orphans by now. */
+    holdsLease: (): boolean => !isOusted && performance.now() < heldUntil,
+    tell(notice: Notice): void {
+      if (isClosed || (!hasOthers && notice === 'deliveries')) return;
+      notices.add(notice);
+      telling ??= tellAll()
+        .catch((error: unknown) => onError(errorCode(error)))
+        .finally(() => {
+          telling = null;
+        });
+    },
+    /** Says what it runs, from now on. */
+    async declare(next: NodeFacts): Promise<void> {
+      facts = next;
+      await beat();
+    },
+    async close(): Promise<void> {
+      isClosed = true;
+      if (timer !== null) clearTimeout(timer);
+      await beating;
+      await telling;
+      const on = client;
+      client = null;
+      if (on === null) return;
+      const sql = 'update nodes set lease_until = now() where number = $1 and run = $2';
+      await on.query(prepared(sql, [number, run])).catch(() => {});
+      await on.end().catch(() => {});
+    },
+  };
+}
+
+const ORPHAN = `select d.id, d.attempts, d.attempted_at as "attemptedAt", d.in_doubt as "inDoubt" from deliveries d
+  where d.turn = 'flight'`;
+/** Attempts of nodes whose lease is over, but of this one. */
+export const ORPHANS = `${ORPHAN} and d.node in (select number from nodes where lease_until < now() and number <> $1)
+  order by d.id limit 1000`;
+/** Attempts that the last run of this node left. */
+export const OWN_ORPHANS = `${ORPHAN} and d.node = $1 order by d.id`;
+
+export const NODES = `select number, name, version, configuration, mapping, lease_until > now() as "isAlive",
+    (extract(epoch from started_at) * 1000)::bigint as "startedAt", (extract(epoch from seen_at) * 1000)::bigint as "seenAt"
+  from nodes order by name`;

@@ -1,0 +1,18 @@
+import { afterAll, beforeAll } from 'vitest';
+import { openPostgresJournal } from '../../src/journal/postgres.ts';
+import { parsePostgresUrl } from '../../src/journal/postgres/connection.ts';
+import { describeJournal } from './conformance.ts';
+import { type PostgresServer, startPostgres } from './postgres-server.ts';
+
+let server: PostgresServer;
+beforeAll(async () => {
+  // What it does when power fails is another test's business.
+  server = await startPostgres({ fsync: false });
+});
+afterAll(() => server.remove());
+
+describeJournal('the PostgreSQL journal', async () => {
+  const { url, drop } = await server.createDatabase();
+  const address = parsePostgresUrl(url);
+  return { open: (options) => openPostgresJournal({ address, ...options }), remove: drop };
+});
