@@ -131,7 +131,11 @@ export function foresee({ sendings, acts }: Case, world: World): ExpectedMessage
       messages.get(sending.repeats)!.timesSeen += 1;
       return;
     }
-    const judged = sending.says.map((said) => judge(said, sending, world));
+    const judged = sending.says.map((said): Judged => {
+      const one = judge(said, sending, world);
+      // What nobody asked for troubles nobody.
+      return one.held?.startsWith('rule-holds') && said.asked.length === 0 ? {} : one;
+    });
     const refusal = judged.find(({ refused }) => refused !== undefined)?.refused;
     const message: ExpectedMessage = {
       sending,
@@ -215,7 +219,9 @@ export function foresee({ sendings, acts }: Case, world: World): ExpectedMessage
       else if (issued) message.faults.push('already-delivered');
       if (draft !== null) all.push(draft);
     }
-    if (draft?.why === 'lacking') message.reasons.push('not-requested');
+    // That it was asked for in another message the mapping does not know.
+    if (draft !== null && draft.why !== 'waived' && !requestsOf(said).includes(draft.need))
+      message.reasons.push('not-requested');
     return draft !== null && judged.skipped === undefined && draft.why !== 'lacking' ? 'sent' : 'none';
   }
 
