@@ -203,6 +203,11 @@ export function readCells(path: Path, scope: Group, message: Message): readonly 
         cells.push(cellOf(path, segment, field, raw, repetition++, message));
       continue;
     }
+    if (repetitions.kind === 'nth') {
+      const raw = segment.repetitions(field)[repetitions.number - 1];
+      if (raw !== undefined) cells.push(cellOf(path, segment, field, raw, repetitions.number, message));
+      continue;
+    }
     const numbered = segment.repetitions(field).map((raw, index) => ({ raw, repetition: index + 1 }));
     const chosen = select(repetitions, numbered, ({ raw }, test) => says(raw, test, message));
     for (const { raw, repetition } of chosen) cells.push(cellOf(path, segment, field, raw, repetition, message));
@@ -222,6 +227,20 @@ export function readFirstValued(path: Path, scope: Group, message: Message): Cel
   if (segment === undefined || raw === '') return null;
   const cell = cellOf(path, segment, field, raw, 1, message);
   return isValued(cell.raw, message) ? cell : null;
+}
+
+/** The raw text of `readFirstValued`, for conditions, which ask for nothing else; '' = nothing says anything. */
+export function readFirstRaw(path: Path, scope: Group, message: Message): string {
+  const { field, segments, repetitions, component, subcomponent } = path;
+  const isOne = repetitions.kind === 'first' || repetitions.kind === 'nth';
+  if (field === null || segments.kind !== 'first' || !isOne) return readFirstValued(path, scope, message)?.raw ?? '';
+  const segment = findSegmentsAt(path, scope)[0];
+  const repetition =
+    repetitions.kind === 'first'
+      ? segment?.firstRepetition(field)
+      : segment?.repetitions(field)[repetitions.number - 1];
+  const raw = readPart(repetition ?? '', component, subcomponent, message);
+  return isValued(raw, message) ? raw : '';
 }
 
 function cellOf(

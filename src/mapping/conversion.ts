@@ -104,13 +104,13 @@ export const CONVERSIONS = {
   /** Number with `unit:`; nothing where it is no number. */
   Quantity: (found, run, options) => makeQuantity(firstPart(found, run), options, run, null),
   /** XTN, TN. */
-  ContactPoint: (found, run, options) => readContactPoint(found, run, options, null),
+  ContactPoint: (found, run) => readContactPoint(found, run, null),
   /** XTN, TN of a field that means home, or work, where XTN.2 says nothing else. */
-  HomeContactPoint: (found, run, options) => readContactPoint(found, run, options, 'home'),
-  WorkContactPoint: (found, run, options) => readContactPoint(found, run, options, 'work'),
+  HomeContactPoint: (found, run) => readContactPoint(found, run, 'home'),
+  WorkContactPoint: (found, run) => readContactPoint(found, run, 'work'),
   /** XTN, TN of an organization, which FHIR grants no home. */
-  OrganizationContactPoint: (found, run, options) => {
-    const contact = readContactPoint(found, run, options, 'work');
+  OrganizationContactPoint: (found, run) => {
+    const contact = readContactPoint(found, run, 'work');
     return contact?.use === 'home' ? { ...contact, use: 'work' } : contact;
   },
   /** Text of a reference range, with its limits where it reads as two numbers; `unit:` for them. */
@@ -122,8 +122,8 @@ export const CONVERSIONS = {
   /** URI of an application given as HD with a type of its universal id (ISO, UUID, DNS, URI); else nothing. */
   EndpointUri: (found, run) => readEndpoint(found, run),
   /** As `dateTime` where there is a time to the minute, since FHIR's instant needs one; else nothing. */
-  looseInstant: (found, run, options, where) => {
-    const text = keepOrWarn(found, run, where, convertDateTime(found, run, options));
+  looseInstant: (found, run, _options, where) => {
+    const text = keepOrWarn(found, run, where, convertDateTime(found, run));
     return text?.includes('T') ? text : null;
   },
   /** ED; data that are none are nothing, with a warning, and of damaged ones what can be read is kept, with a warning. */
@@ -143,7 +143,7 @@ export const CONVERSIONS = {
     return document?.attachment ?? null;
   },
   /** As `dateTime`; what is none, or a time the clock change skips, is nothing, with a warning. */
-  looseDateTime: (found, run, options, where) => keepOrWarn(found, run, where, convertDateTime(found, run, options)),
+  looseDateTime: (found, run, _options, where) => keepOrWarn(found, run, where, convertDateTime(found, run)),
   /** As `date`; what is none is nothing, with a warning. */
   looseDate: (found, run, _options, where) => {
     const value = parseDateTime(firstPart(found, run));
@@ -184,11 +184,23 @@ function offsetOf(value: DateTime, found: Found, run: Run, options: ConversionOp
   return options.overlap === 'later' ? offset.later : offset.earlier;
 }
 
+/** The last text that was converted: the results of a sample bear the same time. */
+let last: { readonly text: string; readonly zone: string; readonly made: string | null } | null = null;
+
 /** FHIR dateTime, or null where the text is no date-time. A local time the clock repeats is taken as the earlier one. */
-export function convertDateTime(found: Found, run: Run, options: ConversionOptions): string | null {
-  const value = parseDateTime(partReader(found, run)(1));
+export function convertDateTime(found: Found, run: Run): string | null {
+  const text = partReader(found, run)(1);
+  if (last === null || last.text !== text || last.zone !== run.zone)
+    last = { text, zone: run.zone, made: makeDateTime(text, run.zone) };
+  return last.made;
+}
+
+function makeDateTime(text: string, zone: string): string | null {
+  const value = parseDateTime(text);
   if (value === null) return null;
-  return formatDateTime(value, offsetOf(value, found, run, { ...options, overlap: 'earlier' }, ''));
+  if (value.offsetMinutes !== null) return formatDateTime(value, value.offsetMinutes);
+  const offset = findOffset(value, zone);
+  return formatDateTime(value, offset.kind === 'one' ? offset.offsetMinutes : offset.earlier);
 }
 
 function keepOrWarn(found: Found, run: Run, where: string, value: string | null): string | null {

@@ -187,15 +187,15 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
   const [key, rank, digest] = [part('key'), part('rank'), part('digest')];
   const deliver = onlyProvides ? [] : attempt(() => compileDeliveries(need('deliver'), around, setup), []);
 
+  const wherePartyIsSaid = partyNode?.where ?? root.where;
   const readParty = (scope: Scope): PartyFacts => {
     const found = party(scope);
-    const where = partyNode?.where ?? root.where;
-    if (found === null) throw new Fault('party-unknown', { where });
+    if (found === null) throw new Fault('party-unknown', { where: wherePartyIsSaid });
     const id = foundText(found, scope.run).trim();
     const facts = setup.parties.find((one) => one.id === id || one.organisationNumber === id);
-    if (facts === undefined) throw new Fault('party-unknown', { at: found.at, where });
+    if (facts === undefined) throw new Fault('party-unknown', { at: found.at, where: wherePartyIsSaid });
     if (!setup.permitted.includes(facts.id))
-      throw new Fault('party-not-permitted', { at: found.at, where, detail: facts.id });
+      throw new Fault('party-not-permitted', { at: found.at, where: wherePartyIsSaid, detail: facts.id });
     return facts;
   };
 

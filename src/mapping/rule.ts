@@ -121,14 +121,13 @@ function compileLiteral(node: YamlNode): Evaluate {
 }
 
 function compileList(node: YamlNode, around: Surroundings): Evaluate {
-  const places = node.items().map((item) => item.where);
-  const rules = node.items().map((item) => compileRule(item, around));
+  const rules = node.items().map((item) => ({ rule: compileRule(item, around), where: item.where }));
   const evaluate: Evaluate = (scope) => {
     const { trail } = scope.run;
     const values: unknown[] = [];
-    for (const [index, rule] of rules.entries()) {
+    for (const { rule, where } of rules) {
       if (trail === null && !mayMakeSomething(rule.needs ?? null, scope)) continue;
-      trail?.ruled(`[${values.length}]`, places[index] ?? node.where);
+      trail?.ruled(`[${values.length}]`, where);
       const found = trail === null ? tryTo(rule, scope) : tryWithin(trail, `[${values.length}]`, rule, scope);
       if (found === null || isNothing(found)) continue;
       // A rule that finds many (all:) puts each of them into the list.
@@ -137,7 +136,7 @@ function compileList(node: YamlNode, around: Surroundings): Evaluate {
     }
     return values.length === 0 ? null : Found.made(values);
   };
-  return Object.assign(evaluate, { needs: needOfAny(rules.map(({ needs = null }) => needs)) });
+  return Object.assign(evaluate, { needs: needOfAny(rules.map(({ rule }) => rule.needs ?? null)) });
 }
 
 /** `each: PID-3[*]`: the rule once for every cell, which relative paths in it start at; what they make is a list. */

@@ -1,9 +1,10 @@
 import { Fault } from '../contracts/fault.ts';
 import { HL7_NULL } from '../hl7/message.ts';
-import { isValued, locate, type Path, readCells, readFirstValued } from '../hl7/path.ts';
+import { isValued, locate, type Path, readCells, readFirstRaw, readFirstValued } from '../hl7/path.ts';
 import { type Condition, ConditionError, type ConditionReader, compileCondition, type Presence } from './condition.ts';
-import { type Scope, textOf } from './scope.ts';
+import { readRaw, type Scope, textOf } from './scope.ts';
 import type { ReadVariable } from './source.ts';
+import type { Trail } from './trail.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** A compiled `when:`. */
@@ -48,21 +49,26 @@ class ScopeReader implements ConditionReader {
 
   readText(path: Path): string {
     const { run, group } = this.#scope;
-    const cell = readFirstValued(path, group, run.message);
-    if (cell === null) return '';
+    const raw = readFirstRaw(path, group, run.message);
     // To ask whether something is there is not to use it.
-    run.trail?.read(locate(cell));
-    return cell.raw === HL7_NULL ? '' : textOf(cell, run).trim();
+    if (raw !== '' && run.trail !== null) this.#noteUse(path, run.trail);
+    return raw === '' || raw === HL7_NULL ? '' : readRaw(raw, run).trim();
   }
 
   readPresence(path: Path): Presence {
     const { run, group } = this.#scope;
-    const first = readFirstValued(path, group, run.message);
-    if (first !== null && first.raw !== HL7_NULL) return 'valued';
+    const first = readFirstRaw(path, group, run.message);
+    if (first !== '' && first !== HL7_NULL) return 'valued';
     const cells = readCells(path, group, run.message);
-    if (first === null) return cells.length > 0 ? 'empty' : 'absent';
+    if (first === '') return cells.length > 0 ? 'empty' : 'absent';
     if (cells.some(({ raw }) => raw !== HL7_NULL && isValued(raw, run.message))) return 'valued';
     return 'null';
+  }
+
+  #noteUse(path: Path, trail: Trail): void {
+    const { run, group } = this.#scope;
+    const cell = readFirstValued(path, group, run.message);
+    if (cell !== null) trail.read(locate(cell));
   }
 
   readVariable(name: string): unknown {

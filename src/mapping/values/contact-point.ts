@@ -1,5 +1,5 @@
 import { isCertainlyAfter } from '../../fhir/fhir-time.ts';
-import { type ConversionOptions, convertDateTime } from '../conversion.ts';
+import { convertDateTime } from '../conversion.ts';
 import type { Found, Run } from '../scope.ts';
 import { partReader } from './coded.ts';
 
@@ -43,12 +43,7 @@ const SYSTEMS: Readonly<Record<string, string>> = {
  * @param use taken where XTN.2 says nothing of it
  * @see HL7 v2-to-FHIR, datatype map XTN[ContactPoint]
  */
-export function readContactPoint(
-  found: Found,
-  run: Run,
-  options: ConversionOptions,
-  use: string | null,
-): ContactPoint | null {
+export function readContactPoint(found: Found, run: Run, use: string | null): ContactPoint | null {
   const part = partReader(found, run);
   const equipment = part(3).toUpperCase();
   const mail = part(4);
@@ -65,7 +60,7 @@ export function readContactPoint(
     value,
     ...(stated === null ? {} : { use: stated }),
     ...(rank === null ? {} : { rank }),
-    ...periodOf(part(13), part(14), (text) => convertDateTime(found.part(text), run, options)),
+    ...periodOf(part(13), part(14), (text) => convertDateTime(found.part(text), run)),
   };
 }
 

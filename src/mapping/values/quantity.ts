@@ -1,7 +1,8 @@
 import { exactNumber } from '../../fhir/json.ts';
 import type { ConversionOptions } from '../conversion.ts';
-import type { Run } from '../scope.ts';
+import type { Found, Run } from '../scope.ts';
 import { partReader, systemUri } from './coded.ts';
+import { isPlain, rememberBySystems } from './remembered.ts';
 
 const UCUM = 'http://unitsofmeasure.org';
 
@@ -15,6 +16,8 @@ export interface Quantity {
   system?: string;
   code?: string;
 }
+
+type Unit = Pick<Quantity, 'unit' | 'system' | 'code'>;
 
 /** Quantity of a number as it was written, with its unit; null where the text is no number. All digits are kept. */
 export function makeQuantity(
@@ -50,11 +53,20 @@ export function readNumber(text: string): string | null {
  * local abbreviation for a UCUM code.
  * @see HL7 v2-to-FHIR, OBX-6
  */
-function readUnit(options: ConversionOptions, run: Run): Pick<Quantity, 'unit' | 'system' | 'code'> {
+function readUnit(options: ConversionOptions, run: Run): Unit {
   if (options.unit === null) return {};
   const said = saidUnit(options);
   if (said !== null) return said;
-  const part = partReader(options.unit, run);
+  const { unit } = options;
+  const isRemembered = unit.cell !== null && unit.cell.component === null && isPlain(unit.cell.raw, run);
+  if (!isRemembered) return makeUnit(unit, options, run);
+  return unitsOf(options.systems).recall(unit.cell.raw, (raw) => makeUnit(unit.part(raw), options, run));
+}
+
+const unitsOf = rememberBySystems<Unit>();
+
+function makeUnit(found: Found, options: ConversionOptions, run: Run): Unit {
+  const part = partReader(found, run);
   for (const [code, text, system] of [
     [part(1), part(2), part(3)],
     [part(4), part(5), part(6)],
@@ -63,12 +75,12 @@ function readUnit(options: ConversionOptions, run: Run): Pick<Quantity, 'unit' |
       return { unit: text || code, system: UCUM, code };
     }
   }
-  const unit = unitText(options, run);
+  const unit = textOfUnit(part);
   return unit === '' ? {} : { unit };
 }
 
 /** What a rule of the mapping makes of the unit: `unit`, `system`, `code`; null = it is what stands in the message. */
-function saidUnit({ unit }: ConversionOptions): Pick<Quantity, 'unit' | 'system' | 'code'> | null {
+function saidUnit({ unit }: ConversionOptions): Unit | null {
   if (typeof unit?.value !== 'object' || unit.value === null) return null;
   const said = unit.value as { unit?: unknown; system?: unknown; code?: unknown };
   const text = (name: 'unit' | 'system' | 'code') => (said[name] === undefined ? {} : { [name]: String(said[name]) });
@@ -81,7 +93,10 @@ export function unitText(options: ConversionOptions, run: Run): string {
   if (options.unit === null) return '';
   const said = saidUnit(options);
   if (said !== null) return said.unit ?? said.code ?? '';
-  const part = partReader(options.unit, run);
+  return textOfUnit(partReader(options.unit, run));
+}
+
+function textOfUnit(part: (component: number) => string): string {
   return part(2) || part(1) || part(9) || part(5) || part(4);
 }
 

@@ -22,9 +22,9 @@ const coded: ReadValue = (found, run, options) => {
   const concept = readCodeableConcept(found, run, options.systems);
   return choice('CodeableConcept', concept);
 };
-const dateTime: ReadValue = (found, run, options, warn) => {
+const dateTime: ReadValue = (found, run, _options, warn) => {
   if (parseDateTime(partReader(found, run)(1))?.precision === 'hour') warn('hour without minutes');
-  return choice('dateTime', convertDateTime(found, run, options));
+  return choice('dateTime', convertDateTime(found, run));
 };
 /** A composite that FHIR has no value for: its components in the order they stand, as a person would read them. */
 const readable: ReadValue = (found, run) => choice('string', componentsOf(found, run).join(' ') || null);
@@ -72,10 +72,10 @@ const VALUE_TYPES: Readonly<Record<string, ReadValue>> = {
   TS: dateTime,
   DTM: dateTime,
   TM: (found, run) => choice('time', readTime(foundText(found, run).trim())),
-  DR: (found, run, options, warn) => {
+  DR: (found, run, _options, warn) => {
     const part = partReader(found, run);
-    const start = convertDateTime(found.part(part(1)), run, options);
-    const end = part(2) === '' ? null : convertDateTime(found.part(part(2)), run, options);
+    const start = convertDateTime(found.part(part(1)), run);
+    const end = part(2) === '' ? null : convertDateTime(found.part(part(2)), run);
     if ((start === null && part(1) !== '') || (end === null && part(2) !== '')) return null;
     if (start !== null && end !== null && isCertainlyAfter(start, end)) return null;
     if ([part(1), part(2)].some((time) => parseDateTime(time)?.precision === 'hour')) warn('hour without minutes');
@@ -126,7 +126,7 @@ export function convertByType(
   const warn = (detail: string, at = found.at) =>
     run.warnings.push(new Fault('value-unmapped', { at, where, detail }).record);
   // Some senders write the type as a coded value (`CWE^^HL70125`).
-  const name = type.split(/\W/, 1)[0]?.toUpperCase() ?? '';
+  const name = Object.hasOwn(VALUE_TYPES, type) ? type : (type.split(/\W/, 1)[0]?.toUpperCase() ?? '');
   const read = Object.hasOwn(VALUE_TYPES, name) ? VALUE_TYPES[name] : undefined;
   if (read === undefined) {
     if (name !== '') warn(`type ${/^[A-Z]{2,3}$/.test(name) ? name : 'unknown'}`);
@@ -180,7 +180,8 @@ function choice(type: string, value: unknown): Choice | null {
 /** Components that say something, in their order. */
 function componentsOf(found: Found, run: Run): string[] {
   const part = partReader(found, run);
-  const count = found.cell === null ? 1 : found.cell.raw.split(run.message.delimiters.component).length;
+  const { component } = run.message.delimiters;
+  const count = found.cell?.raw.includes(component) ? found.cell.raw.split(component).length : 1;
   return Array.from({ length: count }, (_, index) => part(index + 1)).filter((text) => text !== '');
 }
 
