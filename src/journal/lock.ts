@@ -9,18 +9,22 @@ interface Holder {
   readonly since: string;
 }
 
+/** A command that found no engine has the journal for a moment; an engine that starts just then need not give up. */
+const PATIENCE_MS = 3_000;
+
 /**
  * Takes the lock beside a journal, so that one engine at a time writes it; returns what gives it back.
  *
  * The lock file is a database of one row that names the holder, and the lock is SQLite's write lock on it. So it is the
  * kernel that says whether the holder lives: it lets go of the lock of a process that died, however it died, it is not
  * fooled by a process id used again, and two that find a dead holder cannot both win. A text file with a process id has
- * none of this, least of all in containers, where the host name is another after each start.
+ * none of this, least of all in containers, where the host name is another after each start. Who has it for a moment
+ * only is waited for, and everything else in this thread with it.
  * @throws Error that names the holder
  */
 export function takeLock(path: string, now: number): () => void {
   makePrivateFile(path);
-  const db = new Database(path, { timeout: 0 });
+  const db = new Database(path, { timeout: PATIENCE_MS });
   try {
     // What the row says is for people; only the lock itself matters, and it needs no disk.
     db.pragma('journal_mode = memory');

@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,6 +66,23 @@ describe('the journal’s files', () => {
     await journal.admit(admission('still works', 1));
     await journal.close();
     await openJournal();
+  });
+
+  it('are waited for where somebody has them for a moment only', async () => {
+    await (await openJournal()).close();
+    const url = JSON.stringify(new URL('../../src/journal/sqlite.ts', import.meta.url).href);
+    const script = `import { openSqliteJournal } from ${url};
+      const journal = await openSqliteJournal({ path: ${JSON.stringify(path)}, now: 0 });
+      process.stdin.once('data', () => journal.close().then(() => process.exit()));
+      console.log('taken');`;
+    const file = join(folder, 'holder.ts');
+    writeFileSync(file, script);
+    const other = spawn(process.execPath, [file], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(other.stdout, 'data');
+    // It lets go while this thread stands still and waits.
+    other.stdin.write('let go\n');
+    const journal = await openJournal();
+    await journal.admit(admission('mine now', 1));
   });
 
   it('are not opened where a newer version wrote them, and stay as they are', async () => {
