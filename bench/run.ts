@@ -86,7 +86,8 @@ else {
     const results = await runAll(timed.length > 0 ? timed : Object.keys(BENCHES));
     mkdirSync(dirname(values.json), { recursive: true });
     writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
-    if (values.readme) writePerformance(results);
+    // A table with holes would be taken for all there is.
+    if (values.readme && process.exitCode !== 1) writePerformance(results);
   }
 }
 
@@ -104,19 +105,22 @@ async function runAll(names: readonly string[]): Promise<Results> {
   const rows: Row[] = [];
   for (const name of names) {
     const bench = await load(name);
+    const figures = bench.figures.filter((one) => one.name.includes(values.figure) && (hasGoal(one) || !values.quick));
+    if (figures.length === 0) continue;
     const folder = mkdtempSync(join(tmpdir(), 'sluss-bench-'));
     // Whoever measures in a process of its own finds it there.
     process.env.BENCH_FOLDER = folder;
     try {
       await bench.verify();
       await bench.prepare?.(share);
-      const figures = bench.figures.filter(
-        (one) => one.name.includes(values.figure) && (hasGoal(one) || !values.quick),
-      );
       for (const row of measureFigures(bench.name, figures, runs)) {
         rows.push(row);
         console.log(lineOf(row));
       }
+    } catch (error) {
+      // The others are worth having all the same.
+      console.log(`${name} is not measured: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = 1;
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
