@@ -54,6 +54,14 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
   let pumping: Promise<void> | null = null;
   let lastId = 0;
 
+  function start() {
+    pumping ??= new Promise<void>((go) => setImmediate(go)).then(pump).finally(() => {
+      pumping = null;
+      // A call between the last look at the queue and this moment would wait for the next one.
+      if (queue.length > 0) start();
+    });
+  }
+
   async function pump() {
     while (queue.length > 0) {
       const batch = takeBatch();
@@ -229,12 +237,10 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
     call: (call, ...args) =>
       new Promise((resolve, reject) => {
         queue.push({ request: { id: ++lastId, call, args }, resolve, reject });
-        pumping ??= new Promise<void>((go) => setImmediate(go)).then(pump).finally(() => {
-          pumping = null;
-        });
+        start();
       }),
     async close() {
-      await pumping;
+      while (pumping !== null) await pumping;
       await client?.end().catch(() => {});
       scratch.close();
     },
