@@ -52,7 +52,7 @@ export function mapCertificate(bytes: Uint8Array): Mapped {
   return mapped;
 }
 
-type OpenMapped = Mapped & { readonly warnings: FaultRecord[] };
+type OpenMapped = Mapped & { readonly warnings: FaultRecord[]; readonly provides: string[] };
 
 interface Result {
   readonly lines: Lines;
@@ -107,6 +107,11 @@ function mapResult(result: Result, mapped: OpenMapped): void {
     mapped.faults.push(...faults);
     return;
   }
+  // Asked for by the message itself or by another one: a delivery says what it needs, a message what it provides.
+  const order = lines.text(obr, 2, 1) || filler;
+  const need = deriveKey(SECRET, ['need', PARTY.id, 'test-certificate', personKey, order]);
+  if (isRequested(result)) mapped.provides.push(need);
+  else mapped.skipped.push({ reason: 'not-requested', at: AT });
   const identifier = deriveIdentifier(SECRET, ['identifier', resultKey, 'test-certificate']);
   const testName = lines.text(obx, 17, 2);
   const contained: object[] = [
@@ -149,21 +154,25 @@ function mapResult(result: Result, mapped: OpenMapped): void {
     notAfter: Date.parse(sampled) + TEST_MS,
     once: null,
     waived: null,
-    needs: null,
+    needs: { key: need, reason: 'not-requested' },
     flaw: null,
   });
   mapped.statements.push(stateResult(result, resultKey, '', [`covidbevis/test-certificate ${text}`]));
 }
 
 /** Why a result gives no certificate; null = it does. */
-function reasonToSkip({ lines, obr, obx }: Result, status: string, outcome: string): string | null {
+function reasonToSkip({ lines, obx }: Result, status: string, outcome: string): string | null {
   if (status === 'withdrawn') return 'withdrawn';
   if (status !== 'final') return 'not-final';
   if (outcome === 'inconclusive') return 'inconclusive';
   if (lines.all(obx, 5).length > 1) return 'several-values';
+  return null;
+}
+
+/** A test certificate is asked for. */
+function isRequested({ lines, obr }: Result): boolean {
   const requested = lines.all(obr, 31).map((raw) => REQUESTS.get(lines.part(raw, 1).toLowerCase()));
-  const wanted = outcome === 'negative' ? 'test' : 'recovery';
-  return requested.includes(wanted) || requested.includes('both') ? null : 'not-requested';
+  return requested.includes('test') || requested.includes('both');
 }
 
 /** What is wrong with a result, so that it is refused or held. */
