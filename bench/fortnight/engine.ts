@@ -15,6 +15,8 @@ export interface LogLine {
 export interface SteppedEngine {
   readonly port: (channel: string) => number;
   readonly log: readonly LogLine[];
+  /** By what it says: whether it sends nothing for this care provider just now, but tries from time to time. */
+  isClosed(party: string): boolean;
   /** Tells it how late it is; resolves once what was due has been called. */
   stepTo(at: number): Promise<void>;
   /** Resolves once it has ended by itself. @throws Error when it ends with another code than 0 */
@@ -34,9 +36,16 @@ export async function startEngine(order: EngineOrder): Promise<SteppedEngine> {
     errors += part;
   });
   const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
+  const closed = new Set<string>();
+  const note = (line: LogLine) => {
+    log.push(line);
+    const party = String(line.party);
+    if (line.event === 'target-failing' || line.event === 'party-paused') closed.add(party);
+    if (line.event === 'target-recovered' || line.event === 'party-resumed') closed.delete(party);
+  };
   let hear: (said: Exclude<ChildSaid, { logged: string }>) => void = () => {};
   child.on('message', (said: ChildSaid) => {
-    if ('logged' in said) log.push(JSON.parse(said.logged) as LogLine);
+    if ('logged' in said) note(JSON.parse(said.logged) as LogLine);
     else hear(said);
   });
   /** The next thing it says. @throws Error when it ends instead */
@@ -56,6 +65,7 @@ export async function startEngine(order: EngineOrder): Promise<SteppedEngine> {
   return {
     port: (channel) => Number(new URL(sources.find((one) => one.channel === channel)?.address ?? '').port),
     log,
+    isClosed: (party) => closed.has(party),
     async stepTo(at) {
       const stepped = heard('to go on in time');
       tell({ stepTo: at });

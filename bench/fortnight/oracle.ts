@@ -1,7 +1,7 @@
-import type { Person } from './people.ts';
-import { HOUR_MS, MINUTE_MS, onDay, wallOf } from './swedish-time.ts';
+import { type Judged, judge } from './rules.ts';
+import { HOUR_MS, MINUTE_MS, onDay } from './swedish-time.ts';
 import type { Case, Said, Sending } from './traffic.ts';
-import { blockAt, DEVICES, NOT_PERMITTED, PROVIDERS, type World } from './world.ts';
+import { blockAt, type World } from './world.ts';
 
 /**
  * What has to become of a case, worked out from the rules of `docs/covidbevis.md` and `docs/results.md` alone: it knows
@@ -67,16 +67,6 @@ interface Version {
 interface Result {
   known: Version | null;
   readonly deliveries: Live[];
-}
-
-interface Judged {
-  readonly refused?: { readonly fault: string; readonly answer: 'AE' | 'AR' };
-  readonly held?: string;
-  readonly skipped?: string;
-  /** Left out before anything is stated of it. */
-  readonly unstated?: boolean;
-  /** Not sent, and counts as the first positive test all the same. */
-  readonly counts?: boolean;
 }
 
 /** @throws Ambiguous */
@@ -318,57 +308,6 @@ function settleFirsts(all: readonly Live[]): void {
 }
 
 const isStillSaid = (one: Live): boolean => one.state === 'delivered' || one.saidAt.digest === one.result.known?.digest;
-
-/** What the rules say of one statement by itself. */
-function judge(said: Said, { lab, writtenAt }: Sending, { switchAt }: World): Judged {
-  const { test, outcome, status, spoilt } = said;
-  switch (spoilt) {
-    case 'check-digit':
-      return { refused: { fault: 'check-digit', answer: 'AE' } };
-    case 'no-sample-time':
-      return { refused: { fault: 'field-type', answer: 'AE' } };
-    case 'sampled-after-sending':
-      return { refused: { fault: 'rule-refuses: sampled-after-sending', answer: 'AE' } };
-    case 'hour-that-is-not':
-      // In spring it is left out, in autumn it comes twice.
-      return { refused: { fault: wallOf(switchAt).month < 6 ? 'time-zone-gap' : 'time-zone-overlap', answer: 'AE' } };
-    case 'not-oru':
-      return { refused: { fault: 'type-unsupported', answer: 'AR' } };
-    case 'wrong-bytes':
-      return { refused: { fault: 'charset-undecodable', answer: 'AE' } };
-    case 'two-numbers':
-      return { held: 'identities-disagree' };
-    default:
-  }
-  if (test.sampledAt > writtenAt + 10 * MINUTE_MS) throw new Error('a sample from the future');
-  if (!PROVIDERS.includes(test.provider as (typeof PROVIDERS)[number])) return { held: 'party-unknown' };
-  if (test.kind === 'unheard-of') return { held: 'code-unmapped' };
-  if (test.kind === 'antibodies') return { skipped: 'not-a-covid-test', unstated: true };
-  if (status === 'D') return { skipped: 'withdrawn' };
-  if (status === 'P') return { skipped: 'not-final' };
-  if (outcome === 'inconclusive') return { skipped: 'inconclusive' };
-  if (test.kind === 'rat' && outcome === 'positive') return { skipped: 'positive-antigen' };
-  if (said.mark !== null) return { skipped: said.mark };
-  if (outcome === 'positive' && ageOf(test.person, test.sampledAt) < 16 && test.person.guardian === null)
-    return { skipped: 'guardian-missing', counts: true };
-  if (test.kind === 'rat') {
-    if (test.device === DEVICES.unknown) return { held: 'rule-holds: device-not-on-the-list' };
-    if (test.device === DEVICES.notYet) return { held: 'rule-holds: device-not-yet-on-the-list' };
-    if (test.device === DEVICES.withdrawn) return { held: 'rule-holds: device-withdrawn' };
-  }
-  if (spoilt === 'protected') return { held: 'rule-holds: protected-identity' };
-  if (spoilt === 'other-birth-date') return { held: 'rule-holds: birth-date-disagrees' };
-  if (NOT_PERMITTED[lab] === test.provider) return { held: 'party-not-permitted' };
-  return {};
-}
-
-/** Whole years on the day of the sample. */
-function ageOf({ born }: Person, at: number): number {
-  const { year, month, day } = wallOf(at);
-  const [bornYear, bornMonth, bornDay] = [Number(born.slice(0, 4)), Number(born.slice(4, 6)), Number(born.slice(6))];
-  const hadBirthday = month > bornMonth || (month === bornMonth && day >= bornDay);
-  return year - bornYear - (hadBirthday ? 0 : 1);
-}
 
 /** @throws Ambiguous where nobody can say what comes first */
 function demandDistance(at: number, world: World): void {

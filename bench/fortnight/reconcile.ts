@@ -1,7 +1,7 @@
 import type { Books, JournalDelivery, JournalMessage } from './books.ts';
 import type { ExpectedDelivery, ExpectedMessage } from './oracle.ts';
 import { ledgerHash } from './people.ts';
-import type { Kind } from './plan.ts';
+import type { Kind } from './kinds.ts';
 import type { Sending } from './traffic.ts';
 import { PROVIDERS } from './world.ts';
 
