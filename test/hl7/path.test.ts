@@ -3,7 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { STANDARD_DELIMITERS } from '../../src/hl7/delimiters.ts';
 import { arrangeGroups, findGroups, type Group } from '../../src/hl7/group.ts';
 import { type Message, parseMessage } from '../../src/hl7/message.ts';
-import { isValued, locate, locateSegment, PathError, parsePath, readCells, readPart } from '../../src/hl7/path.ts';
+import {
+  isValued,
+  locate,
+  locateSegment,
+  PathError,
+  parsePath,
+  readCells,
+  readFirstRaw,
+  readFirstValued,
+  readPart,
+} from '../../src/hl7/path.ts';
 
 const MESSAGE = [
   'MSH|^~\\&|LAB&1.2.3&ISO^x|SITE|||20220301||ORU^R01|C1|P|2.5.1',
@@ -273,5 +283,36 @@ describe('isValued', () => {
     ['^x', true],
   ])('of %j is %s', (raw, expected) => {
     expect(isValued(raw, message)).toBe(expected);
+  });
+});
+
+describe('the first that says something', () => {
+  it('is the first such cell, and its raw text, wherever the path leads', () => {
+    const segment = fc.constantFrom(
+      'MSH',
+      'PID',
+      'NTE',
+      'ORC',
+      'OBR',
+      'OBX',
+      'SPM',
+      'OBX[*]',
+      'NTE[2]',
+      'NTE[*]',
+      'ZZZ',
+    );
+    const field = fc.constantFrom(1, 2, 3, 4, 5, 7, 8, 17, 40);
+    const repetition = fc.constantFrom('', '[*]', '[1]', '[2]', '[3]', '[5="NNSWE"]');
+    const part = fc.constantFrom('', '.1', '.2', '.4.2', '.1.2', '.9');
+    fc.assert(
+      fc.property(segment, field, repetition, part, fc.constantFrom(root, first, second, order2), (...parts) => {
+        const [name, number, repeated, within, scope] = parts;
+        const path = parsePath(`${name}-${number}${repeated}${within}`);
+        const cell = readCells(path, scope, message).find(({ raw }) => isValued(raw, message)) ?? null;
+        expect(readFirstValued(path, scope, message)).toEqual(cell);
+        expect(readFirstRaw(path, scope, message)).toBe(cell?.raw ?? '');
+      }),
+      { numRuns: 1000 },
+    );
   });
 });
