@@ -149,12 +149,13 @@ async function verify(): Promise<void> {
   await verifyObservations(compileEngine(readFilesForObservations()).map(REPORT_MESSAGE, OBSERVATIONS));
 }
 
-function viewOf({ statements, drafts, skipped, faults, warnings }: Mapped): string[] {
+function viewOf({ statements, drafts, skipped, provides, faults, warnings }: Mapped): string[] {
   const bodies = drafts.flatMap(({ body }) => Buffer.from(body).toString('utf8').split(/(?=")/));
   const rest = {
     statements,
     drafts: drafts.map((draft) => ({ ...draft, body: null })),
     skipped,
+    provides,
     // Which line of the mapping files it was, only these know.
     faults: faults.map(({ code, at, detail }) => ({ code, at, detail })),
     warnings: warnings.map(({ code, at }) => ({ code, at })),

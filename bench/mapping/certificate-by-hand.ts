@@ -93,6 +93,11 @@ function mapResult(result: Result, mapped: OpenMapped): void {
     lines.text(obx, 3, 1) || lines.text(obx, 3, 4),
     lines.unescape(lines.raw(obx, 4)),
   ]);
+  // Asked for by the message itself or by another one: a delivery says what it needs, a message what it provides.
+  const order = lines.text(obr, 2, 1) || filler;
+  const need = deriveKey(SECRET, ['need', PARTY.id, 'test-certificate', personKey, order]);
+  const isAskedFor = isRequested(result);
+  if (isAskedFor) mapped.provides.push(need);
   const sampled = lines.dateTime(lines.text(spm, 17, 1) || lines.text(obr, 7, 1) || lines.text(obx, 14, 1));
   const reason = reasonToSkip(result, status, outcome);
   if (reason !== null) {
@@ -107,11 +112,7 @@ function mapResult(result: Result, mapped: OpenMapped): void {
     mapped.faults.push(...faults);
     return;
   }
-  // Asked for by the message itself or by another one: a delivery says what it needs, a message what it provides.
-  const order = lines.text(obr, 2, 1) || filler;
-  const need = deriveKey(SECRET, ['need', PARTY.id, 'test-certificate', personKey, order]);
-  if (isRequested(result)) mapped.provides.push(need);
-  else mapped.skipped.push({ reason: 'not-requested', at: AT });
+  if (!isAskedFor) mapped.skipped.push({ reason: 'not-requested', at: AT });
   const identifier = deriveIdentifier(SECRET, ['identifier', resultKey, 'test-certificate']);
   const testName = lines.text(obx, 17, 2);
   const contained: object[] = [
