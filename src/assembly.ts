@@ -12,6 +12,7 @@ import type { Source } from './contracts/source.ts';
 import { createDiskReserve, type DiskReserve } from './engine/disk-reserve.ts';
 import { type Channel, RETURN_OPERATION, type TargetPlace } from './engine/settings.ts';
 import { findCharset } from './hl7/charset.ts';
+import { checkJournalUrl } from './open-journal.ts';
 import { createLog, type LeveledLog, type LogDestination } from './log.ts';
 import { createMappingLoader, type LoadMappings } from './mappings.ts';
 import { BUILT_IN_PLUGINS } from './plugins.ts';
@@ -101,6 +102,7 @@ export async function readInstallation(
     importPlugin,
     isCharset: (name) => findCharset(name) !== null,
     isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
+    checkJournalUrl,
     makeSecret: mayMakeSecret ? () => randomBytes(32).toString('base64url') : null,
   });
   let inForce = configuration;

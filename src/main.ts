@@ -8,7 +8,7 @@ import type { Log } from './contracts/log.ts';
 import type { Status } from './contracts/status.ts';
 import { createControlSocket } from './control-socket.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
-import { openSqliteJournal } from './journal/sqlite.ts';
+import { openJournal } from './open-journal.ts';
 import { type Reloads, startReloads } from './reload.ts';
 import { startFailureText } from './start-failure.ts';
 import { createAlarmWebhook } from './targets/alarm-webhook.ts';
@@ -36,7 +36,7 @@ export interface Sluss {
 /** @throws ConfigError where the journal's path leaves no room for a socket's */
 function makeControl(engine: Engine, configuration: Configuration<unknown>) {
   try {
-    return createControlSocket(engine, configuration.journal);
+    return createControlSocket(engine, configuration.control);
   } catch (error) {
     const text = `“journal”: ${error instanceof Error ? error.message : String(error)}.`;
     throw new ConfigError([configuration.problemAt(['journal'], text)]);
@@ -59,11 +59,10 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
   try {
     const { mapper, problems } = assembly.loadMappings();
     if (mapper === null) throw new ConfigError(problems);
-    const { maxQueued, maxQueuedBytes } = configuration.journalLimits;
-    const path = configuration.journal;
-    const journal = await openSqliteJournal({ path, now: clock.now(), log, maxQueued, maxQueuedBytes });
+    const journal = await openJournal(configuration, { clock, log });
     undo.push(() => journal.close());
-    await reserve.start();
+    // The disk of a server is its own to watch: it refuses what it cannot store.
+    if (configuration.journalServer === null) await reserve.start();
     undo.push(async () => reserve.stop());
     const engine = createEngine({
       version: readVersion(),
@@ -100,6 +99,11 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
     parties.start(CERTIFICATES_EVERY_MS);
     const reloads = await startReloads({ file, around, assembly, mapper, engine });
     undo.push(() => reloads.stop());
+    await journal.declare?.(() => ({
+      version: readVersion(),
+      configuration: reloads.configurationVersion(),
+      mapping: engine.mappingVersion(),
+    }));
     let stopped: Promise<void> | null = null;
     return {
       status: engine,

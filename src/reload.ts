@@ -28,6 +28,8 @@ export interface Reloads {
    * restart only, is refused whole, and what was in force stays so. True = the newest is in force. Never rejects.
    */
   reload(): Promise<boolean>;
+  /** Of the file that is in force. */
+  configurationVersion(): string;
   stop(): Promise<void>;
 }
 
@@ -156,6 +158,7 @@ export async function startReloads(parts: {
   );
   return {
     reload,
+    configurationVersion: () => inForce.configuration.version,
     async stop() {
       hasEnded = true;
       await itself.stop();

@@ -7,7 +7,7 @@ import type { ConfigProblem, Configuration } from './config/configuration.ts';
  */
 export function findRestartOnly(inForce: Configuration<unknown>, next: Configuration<unknown>): ConfigProblem[] {
   const compared: [path: readonly string[], before: unknown, after: unknown][] = [
-    [['journal'], [inForce.journal, inForce.journalLimits], [next.journal, next.journalLimits]],
+    [['journal'], journalOf(inForce), journalOf(next)],
     [['secret'], [...inForce.secret], [...next.secret]],
     [['console'], inForce.console, next.console],
     [['alarms'], [inForce.upkeep.alarms, inForce.webhook], [next.upkeep.alarms, next.webhook]],
@@ -19,4 +19,8 @@ export function findRestartOnly(inForce: Configuration<unknown>, next: Configura
   return compared
     .filter(([, before, after]) => !isDeepStrictEqual(before, after))
     .map(([path]) => next.problemAt(path, `“${path.join('.')}” takes effect at a restart only.`));
+}
+
+function journalOf({ journal, journalServer, journalLimits, control }: Configuration<unknown>) {
+  return [journal, journalServer, journalLimits, control];
 }

@@ -10,12 +10,29 @@ import type { UpkeepConfiguration, WebhookConfiguration } from './upkeep.ts';
 
 export type AnyPlugin = SourcePlugin | TargetPlugin;
 
+/** Where a shared journal is, and who this node is. */
+export interface JournalServer {
+  /** As it was written: it may hold the password. */
+  readonly url: string;
+  /** null = it is in the URL, or there is none. */
+  readonly password: string | null;
+  /** null = the machine's name. */
+  readonly node: string | null;
+  readonly leaseMs: number;
+}
+
 /** What `sluss.yaml` says, checked and complete. Paths of the engine's own are absolute, times in ms. */
 export interface Configuration<Party> {
   /** Absolute path of the file itself. */
   readonly file: string;
-  /** Its file. */
+  /** Hash of what the file says, 16 hex digits. */
+  readonly version: string;
+  /** Its file; the URL of a shared one, without user and password. */
   readonly journal: string;
+  /** The shared journal; null = it is a file. */
+  readonly journalServer: JournalServer | null;
+  /** Path of the socket on which the engine is spoken to. */
+  readonly control: string;
   readonly journalLimits: {
     readonly reserveBytes: number;
     readonly maxQueued: number;

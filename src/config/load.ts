@@ -1,12 +1,19 @@
+import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { closestName } from '../contracts/closest-name.ts';
-import { type AnyPlugin, ConfigError, type ConfigProblem, type Configuration } from './configuration.ts';
+import {
+  type AnyPlugin,
+  ConfigError,
+  type ConfigProblem,
+  type Configuration,
+  type JournalServer,
+} from './configuration.ts';
 import { ENGINE_KEYS, looseShape, readEnds } from './ends.ts';
 import { issuesToProblems } from './issue.ts';
 import { checkPlugin } from './plugin-check.ts';
-import { configurationSchema, journalFile } from './schema.ts';
+import { configurationSchema, journalFile, journalServer, POSTGRES_URL } from './schema.ts';
 import { codeOf, readSecret, type SecretReference, type SecretSources } from './secret.ts';
 import { readUpkeep, readWebhook } from './upkeep.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
@@ -28,6 +35,8 @@ export interface LoadParts<Party extends z.ZodType> {
   readonly isCharset?: (name: string) => boolean;
   /** Whether there is a folder of this absolute path; absent = not checked. */
   readonly isFolder?: (path: string) => boolean;
+  /** What is wrong with the URL of a shared journal, in words without it; null = nothing. Absent = not checked. */
+  readonly checkJournalUrl?: (url: string) => string | null;
   /** Makes the installation's secret where the file allows it; null = only looking. */
   readonly makeSecret: (() => string) | null;
 }
@@ -60,7 +69,7 @@ export async function loadConfiguration<Party extends z.ZodType>(
   if (!parsed.success) throw new ConfigError(inOrder(problems));
 
   const shape = parsed.data;
-  const journal = typeof shape.journal === 'string' ? journalFile.parse({ file: shape.journal }) : shape.journal;
+  const journal = readJournal(shape.journal);
   const resolvePath = (path: string) => resolve(dirname(file), path);
   checkChannels(shape, yaml, problems, parts.isCharset ?? (() => true));
   const isFolder = parts.isFolder ?? (() => true);
@@ -68,14 +77,27 @@ export async function loadConfiguration<Party extends z.ZodType>(
     if (isFolder(resolvePath(path))) continue;
     problems.push(yaml.problemAt(['mappings', index], `There is no folder ${resolvePath(path)}.`));
   }
+  const wrongUrl = 'url' in journal ? (parts.checkJournalUrl?.(journal.url) ?? null) : null;
+  if (wrongUrl !== null) problems.push(yaml.problemAt(journalPath(shape.journal), `“journal”: ${wrongUrl}.`));
   if (problems.length > 0) throw new ConfigError(inOrder(problems));
   // Last, since it may make a file, and a configuration with mistakes must leave nothing behind.
   const secret = secretOf(shape.secret, yaml, { resolvePath, env: parts.env, makeSecret: parts.makeSecret });
   return {
     file,
-    journal: resolvePath(journal.file),
+    version: hash('sha256', JSON.stringify(yaml.value ?? null)).slice(0, 16),
+    ...('url' in journal
+      ? {
+          journal: journal.url.replace(/\/\/[^@/]*@/, '//'),
+          journalServer: serverOf(journal, yaml, { resolvePath, env: parts.env, makeSecret: null }),
+          control: resolvePath(journal.socket ?? `${file}.sock`),
+        }
+      : {
+          journal: resolvePath(journal.file),
+          journalServer: null,
+          control: `${resolvePath(journal.file)}.sock`,
+        }),
     journalLimits: {
-      reserveBytes: journal.reserve,
+      reserveBytes: 'reserve' in journal ? journal.reserve : 0,
       maxQueued: journal.queue,
       maxQueuedBytes: journal.queueSize,
     },
@@ -92,6 +114,28 @@ export async function loadConfiguration<Party extends z.ZodType>(
     warnings: findUnused(shape, yaml),
     problemAt: (path, text) => yaml.problemAt(path, text),
   };
+}
+
+/** A text alone is a file, or a database. */
+function readJournal(journal: Shape['journal']) {
+  if (typeof journal !== 'string') return journal;
+  return POSTGRES_URL.test(journal) ? journalServer.parse({ url: journal }) : journalFile.parse({ file: journal });
+}
+
+const journalPath = (journal: Shape['journal']) => (typeof journal === 'string' ? ['journal'] : ['journal', 'url']);
+
+function serverOf(
+  { url, password, node, lease }: z.output<typeof journalServer>,
+  yaml: YamlFile,
+  sources: SecretSources,
+): JournalServer {
+  try {
+    const secret = password === undefined ? null : readSecret(password, sources);
+    return { url, password: secret, node: node ?? null, leaseMs: lease };
+  } catch (error) {
+    const text = `“journal.password”: ${error instanceof Error ? error.message : String(error)}.`;
+    throw new ConfigError([yaml.problemAt(['journal', 'password'], text)]);
+  }
 }
 
 function readFile(file: string, env: Environment): YamlFile {

@@ -1,9 +1,13 @@
 import { z } from 'zod';
 import { byteSize } from '../contracts/byte-size.ts';
 import { duration, durationOr, durationOrZero } from '../contracts/duration.ts';
+import { secretReference } from '../contracts/secret-reference.ts';
 import type { AckCode } from '../contracts/source.ts';
 import { rate } from './rate.ts';
 import { alarms, retention } from './upkeep.ts';
+
+/** What begins so is a database, and no file. */
+export const POSTGRES_URL = /^postgres(ql)?:\/\//;
 
 /** Names stand in logs, metrics and URLs. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
@@ -36,6 +40,27 @@ export const journalFile = z.strictObject({
     .default(10_000)
     .describe('Messages that may wait to be stored; further ones are answered AR (journal-busy).'),
   queueSize: byteSize('Their size together; a single message may be larger.', '128 MB', { least: '1 MB' }),
+});
+
+const queue = {
+  queue: journalFile.shape.queue,
+  queueSize: journalFile.shape.queueSize,
+};
+
+export const journalServer = z.strictObject({
+  url: z
+    .string()
+    .regex(POSTGRES_URL, 'must begin with postgres://')
+    .describe(
+      'Database of the shared journal, in the words of libpq: postgres://user@host1:5432,host2/database?sslmode=verify-full&sslrootcert=ca.pem&target_session_attrs=read-write. Without sslmode it is verify-full, but on this machine; several hosts are tried in turn.',
+    ),
+  password: secretReference.optional().describe('The user’s password, where it is not in the URL.'),
+  node: name.optional().describe('Name of this node among those that share the journal. Absent = the machine’s.'),
+  lease: duration('After so long without a sign of life from a node the others see its deliveries through.', '15s'),
+  socket: path(
+    'Where sluss on this machine speaks to the running engine. Absent = this file’s path with .sock.',
+  ).optional(),
+  ...queue,
 });
 
 /** MSA-1, table 0008. */
@@ -139,8 +164,8 @@ export const channel = z.strictObject({
 export function configurationSchema<Party extends z.ZodType>(party: Party) {
   return z.strictObject({
     journal: z
-      .union([path('File of the embedded journal.'), journalFile])
-      .describe('The embedded journal: its file, or its file with limits.'),
+      .union([path('File of the embedded journal, or the URL of a shared one.'), journalFile, journalServer])
+      .describe('The journal: its file, or a PostgreSQL database that several nodes share; or either with more keys.'),
     secret: installationSecret.describe(
       'The installation’s secret, at least 32 bytes. Identifiers are derived from it: keep it.',
     ),

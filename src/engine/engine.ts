@@ -4,7 +4,7 @@
  */
 import type { AlarmBell, AlarmReceiver } from '../contracts/alarm.ts';
 import type { Clock } from '../contracts/clock.ts';
-import type { Journal } from '../contracts/journal.ts';
+import type { Journal, JournalChange } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Mapper } from '../contracts/mapper.ts';
 import type { Operations } from '../contracts/operations.ts';
@@ -228,12 +228,33 @@ export function createEngine(parts: EngineParts): Engine {
     await warnOfStrays();
     dispatcher.start();
     await owedAcks.recover();
+    journal.onChange(noticeChange);
     taking = true;
     for (const channel of channels) await open(channel);
     ready = true;
     watch.start();
     retention.start();
     log.info('engine-started', { version: parts.version });
+  }
+
+  /** Somebody else who shares the journal did something, or is gone. */
+  function noticeChange(change: JournalChange) {
+    if (stopped !== null) return;
+    const noticing = {
+      deliveries: async () => dispatcher.wake(),
+      pauses: async () => {
+        await pauses.refresh();
+        dispatcher.wake();
+      },
+      orphans: async () => {
+        dispatcher.wake();
+        await leftOvers.settleAll();
+        await owedAcks.recover();
+      },
+    };
+    noticing[change]().catch((error: unknown) =>
+      log.error('change-not-noticed', { detail: change, error: errorName(error) }),
+    );
   }
 
   async function open(channel: Channel) {

@@ -40,8 +40,13 @@ export function createLeftOvers(
       return;
     }
     const outcome = mapMessage(message.bytes, message.sender, channel, parts, isTold(message.bytes));
-    const { state } = await journal.settle(message.id, clock.now(), outcome);
-    log.info('message-settled', { channel: message.channel, messageId: message.id, state });
+    try {
+      const { state } = await journal.settle(message.id, clock.now(), outcome);
+      log.info('message-settled', { channel: message.channel, messageId: message.id, state });
+    } catch (error) {
+      // Another node, which found it left over as well, may have been quicker.
+      if ((await journal.readMessage(message.id))?.state === 'received') throw error;
+    }
   }
 
   async function settleOwed() {

@@ -41,7 +41,7 @@ export interface Owing {
  * the message again. Every debt is a row of the journal until then.
  */
 export interface OwedAcks {
-  /** Takes up what the last run left owed and can be returned. @throws Fault when the journal cannot be read */
+  /** Takes up what the last run, or a node that is gone, left owed and can be returned. @throws Fault when the journal cannot be read */
   recover(): Promise<void>;
   /** One that is due by now is handed to `reply` before this returns. */
   add(owing: Owing): void;
@@ -168,6 +168,8 @@ export function createOwedAcks(parts: {
         const page = await journal.listOwedAcks(afterId, PAGE);
         for (const { messageId, channel: name } of page) {
           afterId = messageId;
+          // It is being seen through.
+          if (newest.has(messageId)) continue;
           const channel = channels.find((one) => one.name === name);
           if (channel === undefined || channel.returnTo === null) stranded += 1;
           else await takeUp(messageId, channel);

@@ -6,6 +6,8 @@ import type { Act, Pause, PauseScope } from '../contracts/operations.ts';
 export interface Pauses {
   /** Reads what the last run left paused. @throws Fault when the journal cannot be read */
   load(): Promise<void>;
+  /** Somebody else may have paused or resumed something. */
+  refresh(): Promise<void>;
   list(): readonly Pause[];
   /** What may not be sent now: nothing at all, or these operations. */
   of(target: string, party: string): 'all' | readonly string[];
@@ -30,6 +32,7 @@ export function createPauses(parts: {
       await read();
       for (const pause of pauses) log.warn('still-paused', scopeFields(pause));
     },
+    refresh: read,
     list: () => pauses,
     of(target, party) {
       const here = pauses.filter(

@@ -1,18 +1,21 @@
+import type { Clock } from '../contracts/clock.ts';
 import type { Admission, AttemptEnd, Claimed, Journal, JournalChange } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import { type Caller, makeJournal } from './journal.ts';
-import { plainFault } from './results.ts';
 import { makeArrivalCounts } from './postgres/arrival-counts.ts';
 import { errorCode, makeConnector, type PostgresAddress } from './postgres/connection.ts';
 import { joinNodes, type NodeFacts, type Orphan, type SeenNode } from './postgres/nodes.ts';
 import { makeReader } from './postgres/reader.ts';
 import { migrate } from './postgres/schema.ts';
 import { makeWriter } from './postgres/writer.ts';
+import { plainFault } from './results.ts';
 
 export interface PostgresJournalOptions {
   readonly address: PostgresAddress;
   /** ms since the epoch: when the attempts that a crash cut off are recorded as ended. */
   readonly now: number;
+  /** What time it is when a node turns out to be gone; absent = always `now`. */
+  readonly clock?: Pick<Clock, 'now'>;
   readonly log?: Log;
   /** Name of this node; null = the machine's. Of two with one name the second is called `name-2`. */
   readonly node?: string | null;
@@ -29,12 +32,9 @@ export interface PostgresJournal extends Journal {
   /** Name of this node. */
   readonly node: string;
   nodes(): Promise<readonly SeenNode[]>;
-  /** Says what this node runs. */
-  declare(facts: NodeFacts): Promise<void>;
+  /** From now on says, with each sign of life, what this node runs. */
+  declare(facts: () => NodeFacts): Promise<void>;
 }
-
-/** Arrivals are written this much later. */
-const ARRIVALS_EVERY_MS = 1_000;
 
 /**
  * Opens the journal in a PostgreSQL database, making its tables where there are none, and takes a place among its nodes.
@@ -70,6 +70,7 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
       if (notice === 'gone') void takeOver();
       else listener(notice);
     },
+    onBeat: () => void writeArrivals().catch(() => {}),
   });
   const arrivals = makeArrivalCounts();
   const writer = makeWriter({
@@ -83,12 +84,9 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
     },
   });
   const reader = makeReader(() => connect('reader'), node.number, onError);
-  let timer: NodeJS.Timeout | null = null;
   let takingOver: Promise<void> | null = null;
 
   const writeArrivals = async () => {
-    if (timer !== null) clearTimeout(timer);
-    timer = null;
     const hours = arrivals.take();
     if (hours.length > 0) await writer.call('addArrivals', hours);
   };
@@ -100,7 +98,7 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
   };
   const takeOver = () => {
     takingOver ??= (async () => {
-      await recover(await reader.call<Orphan[]>('listOrphans'), Date.now());
+      await recover(await reader.call<Orphan[]>('listOrphans'), options.clock?.now() ?? now);
       listener('orphans');
     })()
       .catch((error: unknown) => onError(errorCode(error)))
@@ -122,7 +120,6 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
       if (name === 'admit') {
         const { channel, receivedAt } = args[0] as Admission;
         arrivals.note(channel, receivedAt);
-        timer ??= setTimeout(() => void writeArrivals().catch(() => {}), ARRIVALS_EVERY_MS);
       }
       const done = await writer.call<T>(name, ...args);
       if (name !== 'claim' || node.holdsLease()) return done;

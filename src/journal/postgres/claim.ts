@@ -1,6 +1,6 @@
-import type pg from 'pg';
 import type { Claimed, Slot } from '../../contracts/journal.ts';
 import type { Delivery } from '../../contracts/target.ts';
+import type { Connection } from './connection.ts';
 import { prepared } from './gather.ts';
 import type { Key } from './keys.ts';
 
@@ -46,16 +46,16 @@ export const POSTGRES_CLAIM_SQL = {
   chosen as (
     select *, row_number() over (partition by slot order by round, channel <= last, channel) as turn_of from ranked),
   taken as (
-    update deliveries d set turn = 'flight', attempts = attempts + 1, attempted_at = $6, node = $7
-    from chosen c where d.id = c.id and c.turn_of <= c.free
-    returning d.id, d.attempts, d.message_id, d.channel, d.result_id, d.target, d.operation, d.party, d.lane_key,
-      d.admitted_at, d.once_key, c.slot, c.turn_of),
+    update deliveries set turn = 'flight', attempts = attempts + 1, attempted_at = $6, node = $7
+    where id = any (array(select id from chosen where turn_of <= free))
+    returning id, attempts, message_id, channel, result_id, target, operation, party, lane_key, admitted_at, once_key),
   noted as (
     insert into history (message_id, delivery_id, at, event, why, by)
-    select message_id, id, $6, 'attempt', 'attempt ' || attempts, 'engine' from taken order by slot, turn_of)
-  select t.id, t.attempts as attempt, t.message_id, t.channel, r.key as result_key, t.target, t.operation, t.party,
-    t.lane_key, b.body, t.admitted_at, t.once_key, t.slot, t.turn_of
-  from taken t join results r on r.id = t.result_id join bodies b on b.delivery_id = t.id
+    select message_id, id, $6, 'attempt', 'attempt ' || attempts, 'engine' from taken)
+  select t.id, t.attempts as attempt, t.message_id, t.channel, (select key from results where id = t.result_id) as result_key,
+    t.target, t.operation, t.party, t.lane_key, (select body from bodies where delivery_id = t.id) as body, t.admitted_at,
+    t.once_key, c.slot, c.turn_of
+  from taken t join chosen c on c.id = t.id
   union all
   select id, null, null, null, null, null, null, null, null, null, null, null, slot, null
   from candidate where not_after <= $6
@@ -95,7 +95,7 @@ export function makeClaims(node: () => number) {
   /** What deliveries in flight belong to, so that their end need not ask. */
   const hints = new Map<number, readonly Key[]>();
 
-  async function takeHeads(client: pg.Client, slots: readonly Slot[], now: number): Promise<Round> {
+  async function takeHeads(client: Connection, slots: readonly Slot[], now: number): Promise<Round> {
     const nameOf = ({ target, party }: Slot) => JSON.stringify([target, party]);
     const values = [
       slots.map(({ target }) => target),
@@ -125,7 +125,7 @@ export function makeClaims(node: () => number) {
      * @param endOverdue ends what is past its time, as far as nobody else is about it; resolves with how each ended
      */
     async claim(
-      client: pg.Client,
+      client: Connection,
       slots: readonly Slot[],
       now: number,
       endOverdue: (ids: readonly number[]) => Promise<ReadonlyMap<number, 'expired' | 'held'>>,

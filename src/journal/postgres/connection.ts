@@ -22,6 +22,10 @@ export interface Tls {
   readonly keyFile: string | null;
 }
 
+/** One connection; what is asked on it travels without waiting for what was asked before. */
+export type Connection = pg.Client;
+export type Query = pg.QueryConfig;
+
 const MODES = ['disable', 'require', 'verify-ca', 'verify-full'] as const;
 const KEYS = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'target_session_attrs'];
 const CONNECT_MS = 5_000;

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type pg from 'pg';
+import type { Connection, Query } from './connection.ts';
 import { type Key, type KeySet, LOCKED, makeKeySet } from './keys.ts';
 import { type Column, emptyRows, keyOf, namesOf, type Row, type Rows, type Scratch } from './scratch.ts';
 
@@ -61,7 +61,7 @@ export function makeGather({ columns }: Pick<Scratch, 'columns'>) {
          and state = 'waiting' order by place, id limit $4) d`,
   } as const;
 
-  return async function gather(client: pg.Client, known: KeySet, laneRows = LANE_ROWS): Promise<Gathered | Retry> {
+  return async function gather(client: Connection, known: KeySet, laneRows = LANE_ROWS): Promise<Gathered | Retry> {
     const rows = emptyRows();
     const keys = makeKeySet(known.all.values());
     const lanes = new Map<string, Row[]>();
@@ -195,7 +195,7 @@ function lockNumbers(keys: KeySet): string[] {
 const statementNames = new Map<string, string>();
 
 /** Parsed and planned once a connection. */
-export function prepared(text: string, values: readonly unknown[]): pg.QueryConfig {
+export function prepared(text: string, values: readonly unknown[]): Query {
   let name = statementNames.get(text);
   if (name === undefined) {
     name = `sluss_${statementNames.size + 1}`;

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type pg from 'pg';
 import { Fault } from '../../contracts/fault.ts';
-import { errorCode } from './connection.ts';
+import { type Connection, errorCode } from './connection.ts';
 import { prepared } from './gather.ts';
 
 /** What a node says of itself, for whoever wants to know which run side by side. */
@@ -35,11 +34,13 @@ export interface Orphan {
 export type Notice = 'deliveries' | 'pauses' | 'gone';
 
 export interface NodeParts {
-  readonly connect: () => Promise<pg.Client>;
+  readonly connect: () => Promise<Connection>;
   /** null = the machine's; another with the same name gets `-2`. */
   readonly name: string | null;
   readonly leaseMs: number;
   readonly onNotice: (notice: Notice) => void;
+  /** A sign of life is about to be given. */
+  readonly onBeat: () => void;
   readonly onError: (code: string) => void;
 }
 
@@ -56,10 +57,10 @@ export type LiveNode = Awaited<ReturnType<typeof joinNodes>>;
  * for as long as the node lives. Attempts of a node whose lease is over are for the others to judge.
  */
 export async function joinNodes(parts: NodeParts) {
-  const { connect, leaseMs, onNotice, onError } = parts;
+  const { connect, leaseMs, onNotice, onBeat, onError } = parts;
   const run = randomUUID();
-  let facts: NodeFacts = { version: '', configuration: '', mapping: '' };
-  let client: pg.Client | null = null;
+  let facts = (): NodeFacts => ({ version: '', configuration: '', mapping: '' });
+  let client: Connection | null = null;
   let beating: Promise<void> | null = null;
   let timer: NodeJS.Timeout | null = null;
   let isClosed = false;
@@ -68,7 +69,7 @@ export async function joinNodes(parts: NodeParts) {
   let notices = new Set<Notice>();
   let hasOthers = false;
 
-  const lockName = async (on: pg.Client, name: string): Promise<boolean> => {
+  const lockName = async (on: Connection, name: string): Promise<boolean> => {
     const sql = `select pg_try_advisory_lock(hashtextextended('sluss node ' || $1, 0)) as is_locked`;
     return (await on.query(prepared(sql, [name]))).rows[0].is_locked;
   };
@@ -100,7 +101,7 @@ export async function joinNodes(parts: NodeParts) {
   await listen(begin);
   heldUntil = performance.now() + leaseMs;
 
-  async function listen(on: pg.Client) {
+  async function listen(on: Connection) {
     on.on('notification', ({ payload }) => {
       const [from, notice] = (payload ?? '').split(' ');
       if (from !== String(number)) onNotice(notice as Notice);
@@ -116,7 +117,7 @@ export async function joinNodes(parts: NodeParts) {
   }
 
   /** The connection that holds the name. */
-  async function reach(): Promise<pg.Client> {
+  async function reach(): Promise<Connection> {
     if (client !== null) return client;
     const on = await connect();
     if (!(await lockName(on, name))) {
@@ -133,7 +134,7 @@ export async function joinNodes(parts: NodeParts) {
     const sql = `update nodes set seen_at = now(), lease_until = now() + $3 * interval '1 millisecond', version = $4,
         configuration = $5, mapping = $6
       where number = $1 and run = $2`;
-    const { version, configuration, mapping } = facts;
+    const { version, configuration, mapping } = facts();
     const { rowCount } = await on.query(prepared(sql, [number, run, leaseMs, version, configuration, mapping]));
     if (rowCount === 0) {
       isOusted = true;
@@ -153,6 +154,7 @@ export async function joinNodes(parts: NodeParts) {
   function schedule(afterMs: number) {
     if (isClosed) return;
     timer = setTimeout(() => {
+      onBeat();
       beating = beat()
         .catch((error: unknown) => onError(errorCode(error)))
         .finally(() => {
@@ -196,7 +198,7 @@ export async function joinNodes(parts: NodeParts) {
         });
     },
     /** Says what it runs, from now on. */
-    async declare(next: NodeFacts): Promise<void> {
+    async declare(next: () => NodeFacts): Promise<void> {
       facts = next;
       await beat();
     },

@@ -1,13 +1,13 @@
-import type pg from 'pg';
 import type { StoredAlarm } from '../../contracts/alarm.ts';
 import type { ArrivalHour } from '../../contracts/journal.ts';
 import type { Act, PauseScope } from '../../contracts/operations.ts';
+import type { Connection } from './connection.ts';
 import { prepared } from './gather.ts';
 
 /** What nothing has to be decided about. To be called inside a transaction. '' stands for any. */
 export function makePlainWrites(node: () => number) {
   const calls = {
-    async pause(on: pg.Client, scope: PauseScope, { at, by, note }: Act): Promise<boolean> {
+    async pause(on: Connection, scope: PauseScope, { at, by, note }: Act): Promise<boolean> {
       const sql = `insert into pauses (target, party, operation, since, by, note) values ($1, $2, $3, $4, $5, $6)
         on conflict do nothing`;
       const { rowCount } = await on.query(prepared(sql, [...toRow(scope), at, by, note]));
@@ -16,7 +16,7 @@ export function makePlainWrites(node: () => number) {
       return true;
     },
 
-    async resume(on: pg.Client, scope: PauseScope, act: Act): Promise<boolean> {
+    async resume(on: Connection, scope: PauseScope, act: Act): Promise<boolean> {
       const sql = 'delete from pauses where target = $1 and party = $2 and operation = $3';
       const { rowCount } = await on.query(prepared(sql, toRow(scope)));
       if (rowCount === 0) return false;
@@ -24,7 +24,7 @@ export function makePlainWrites(node: () => number) {
       return true;
     },
 
-    async addArrivals(on: pg.Client, hours: readonly ArrivalHour[]): Promise<void> {
+    async addArrivals(on: Connection, hours: readonly ArrivalHour[]): Promise<void> {
       const sql = `insert into arrivals as a (channel, hour_at, count, first_at, last_at, longest_gap_ms)
         select * from json_to_recordset($1) as x (channel text, "hourAt" bigint, count bigint, "firstAt" bigint,
           "lastAt" bigint, "longestGapMs" bigint) order by channel, "hourAt"
@@ -34,7 +34,7 @@ export function makePlainWrites(node: () => number) {
       await on.query(prepared(sql, [JSON.stringify(hours)]));
     },
 
-    async saveAlarms(on: pg.Client, alarms: readonly StoredAlarm[], gone: readonly string[]): Promise<void> {
+    async saveAlarms(on: Connection, alarms: readonly StoredAlarm[], gone: readonly string[]): Promise<void> {
       await on.query(prepared('delete from alarms where node = $1 and key = any ($2::text[])', [node(), gone]));
       const sql = `insert into alarms (node, key, alarm) select $1, * from unnest($2::text[], $3::text[])
         on conflict (node, key) do update set alarm = excluded.alarm`;
@@ -44,12 +44,12 @@ export function makePlainWrites(node: () => number) {
   };
   return {
     has: (call: string): boolean => Object.hasOwn(calls, call),
-    run: (on: pg.Client, call: string, args: readonly unknown[]): Promise<unknown> =>
+    run: (on: Connection, call: string, args: readonly unknown[]): Promise<unknown> =>
       calls[call as keyof typeof calls](on, ...(args as [never, never])),
   };
 }
 
-async function addAct(on: pg.Client, event: string, scope: PauseScope, { at, by, note }: Act): Promise<void> {
+async function addAct(on: Connection, event: string, scope: PauseScope, { at, by, note }: Act): Promise<void> {
   const sql = 'insert into acts (at, event, target, party, operation, by, note) values ($1, $2, $3, $4, $5, $6, $7)';
   await on.query(prepared(sql, [at, event, ...toRow(scope), by, note]));
 }

@@ -1,5 +1,5 @@
-import type pg from 'pg';
 import type { PruneBite, Pruned } from '../../contracts/journal.ts';
+import type { Connection } from './connection.ts';
 import { type Gather, prepared } from './gather.ts';
 import { type Key, makeKeySet } from './keys.ts';
 import { keyOf, namesOf, type Row, type Rows, type Scratch } from './scratch.ts';
@@ -17,7 +17,7 @@ export const POSTGRES_PRUNE_SQL = {
  * about one of these just now: nothing was done, and the next pass comes by again.
  */
 export async function readBite(
-  on: pg.Client,
+  on: Connection,
   bite: PruneBite,
   gather: Gather,
   columns: Scratch['columns'],
@@ -72,7 +72,7 @@ export async function readBite(
   return { rows };
 }
 
-async function pruneArrivals(on: pg.Client, { before, limit }: PruneBite & { walk: 'arrivals' }): Promise<Pruned> {
+async function pruneArrivals(on: Connection, { before, limit }: PruneBite & { walk: 'arrivals' }): Promise<Pruned> {
   const sql = `delete from arrivals where (channel, hour_at) in
     (select channel, hour_at from arrivals where hour_at < $1 limit $2)`;
   const count = (await on.query(prepared(sql, [before, limit]))).rowCount ?? 0;
@@ -80,7 +80,7 @@ async function pruneArrivals(on: pg.Client, { before, limit }: PruneBite & { wal
 }
 
 async function pruneResults(
-  on: pg.Client,
+  on: Connection,
   { after, limit }: PruneBite & { walk: 'results' },
   gather: Gather,
 ): Promise<Pruned> {

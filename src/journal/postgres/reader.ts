@@ -1,7 +1,6 @@
-import type pg from 'pg';
 import { Fault } from '../../contracts/fault.ts';
 import type { Caller } from '../journal.ts';
-import { errorCode } from './connection.ts';
+import { type Connection, errorCode, type Query } from './connection.ts';
 import { makeReads } from './reads.ts';
 
 /** Reads share so many connections; a long one holds up those behind it on its own alone. */
@@ -9,13 +8,13 @@ const CONNECTIONS = 2;
 
 /** The reading half of a node. What a lost connection leaves unanswered is asked once more. */
 export function makeReader(
-  connect: () => Promise<pg.Client>,
+  connect: () => Promise<Connection>,
   node: () => number,
   onError: (code: string) => void,
 ): Caller {
-  const slots = Array.from({ length: CONNECTIONS }, () => ({ client: null as Promise<pg.Client> | null, busy: 0 }));
+  const slots = Array.from({ length: CONNECTIONS }, () => ({ client: null as Promise<Connection> | null, busy: 0 }));
 
-  async function query<T>(config: pg.QueryConfig): Promise<readonly T[]> {
+  async function query<T>(config: Query): Promise<readonly T[]> {
     const slot = slots.reduce((best, one) => (one.busy < best.busy ? one : best));
     slot.busy += 1;
     try {

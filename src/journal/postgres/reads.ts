@@ -1,4 +1,3 @@
-import type pg from 'pg';
 import type { StoredAlarm } from '../../contracts/alarm.ts';
 import type {
   ArrivalHour,
@@ -12,9 +11,10 @@ import type {
 } from '../../contracts/journal.ts';
 import type { FoundMessages, MessageQuery, PageRequest, Pause, PauseScope } from '../../contracts/operations.ts';
 import { type DeliveryRow, type MessageRow, rowToDelivery, rowToMessage } from '../stored-rows.ts';
+import type { Query } from './connection.ts';
 import { findMessages } from './finds.ts';
 import { prepared } from './gather.ts';
-import { NODES, type Orphan, ORPHANS, OWN_ORPHANS, type SeenNode } from './nodes.ts';
+import { NODES, ORPHANS, type Orphan, OWN_ORPHANS, type SeenNode } from './nodes.ts';
 
 const MESSAGE = `select id, channel, coalesce(bytes, '') as bytes, bytes is null as "isPruned", control_id as "controlId", origin,
     sender, received_at as "receivedAt", state, mapping_version as "mappingVersion", skipped, faults, warnings,
@@ -68,7 +68,7 @@ type Tally = {
 };
 
 /** The reading half of `Journal` on PostgreSQL. Each is of one moment where it is one statement. */
-export function makeReads(query: <T>(config: pg.QueryConfig) => Promise<readonly T[]>, node: () => number) {
+export function makeReads(query: <T>(config: Query) => Promise<readonly T[]>, node: () => number) {
   const ask = <T>(sql: string, ...values: readonly unknown[]) => query<T>(prepared(sql, values));
   const messages = async (sql: string, ...values: readonly unknown[]): Promise<StoredMessage[]> =>
     (await ask<MessageRow>(`${MESSAGE} ${sql}`, ...values)).map(rowToMessage);

@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import type { Connection } from './connection.ts';
 import { POSTGRES_MIGRATIONS } from './migrations.ts';
 
 /** Our own among the advisory locks: one node at a time brings the schema up to date. */
@@ -8,7 +8,7 @@ const LOCK = 7_355_608;
  * Brings the schema up to date. Nodes of the version before go on with what it makes.
  * @throws Error where a newer version made it, more than one step ahead
  */
-export async function migrate(on: pg.Client): Promise<void> {
+export async function migrate(on: Connection): Promise<void> {
   await on.query(`select pg_advisory_lock(${LOCK})`);
   try {
     await on.query('create table if not exists schema_version (version integer not null)');

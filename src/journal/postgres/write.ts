@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import type { Connection } from './connection.ts';
 import { prepared } from './gather.ts';
 import {
   type Change,
@@ -7,8 +7,8 @@ import {
   namesOf,
   type Row,
   type Scratch,
-  type Table,
   TABLES,
+  type Table,
 } from './scratch.ts';
 
 /** A row is not as it was when it was read: a claim of another node came between. */
@@ -45,7 +45,8 @@ export function makeWrite({ columns }: Pick<Scratch, 'columns'>) {
             ? `update deliveries t set ${set(rest)} from json_to_recordset($1)
                  as x (${recordset(of)}, "turn before" text, "attempts before" bigint)
                where ${same} and t.turn is not distinct from x."turn before" and t.attempts = x."attempts before"`
-            : `update ${table} t set ${set(rest)} from json_to_recordset($1) as x (${recordset(of)}) where ${same}`,
+            : `update ${table} t set ${set(rest)}${table === 'owed_acks' ? ', node = $2::integer' : ''}
+               from json_to_recordset($1) as x (${recordset(of)}) where ${same}`,
         remove: `delete from ${table} t using json_to_recordset($1) as x (${recordset(of.filter(({ name }) => key.includes(name)))})
           where ${same}`,
       };
@@ -69,7 +70,7 @@ export function makeWrite({ columns }: Pick<Scratch, 'columns'>) {
   } as const;
 
   /** @throws Overtaken */
-  return async function write(client: pg.Client, { rows, history, tallies }: Changes, node: number): Promise<void> {
+  return async function write(client: Connection, { rows, history, tallies }: Changes, node: number): Promise<void> {
     const sent: Promise<void>[] = [];
     const send = (text: string, values: readonly unknown[], expected: number | null = null) => {
       const query = client.query(prepared(text, values)).then(({ rowCount }) => {
@@ -92,7 +93,10 @@ export function makeWrite({ columns }: Pick<Scratch, 'columns'>) {
         send(insert, [toJson(added), ...(OWNED.includes(table) ? [node] : [])]);
       }
       const changed = rows[table].filter(({ before, after }) => before !== null && after !== null);
-      if (changed.length > 0) send(update, [toJson(changed.map(toChanged))], changed.length);
+      if (changed.length > 0) {
+        // Whoever gets a message again owes the answer.
+        send(update, [toJson(changed.map(toChanged)), ...(table === 'owed_acks' ? [node] : [])], changed.length);
+      }
       const removed = gone(table);
       if (removed.length > 0) send(remove, [toJson(removed.map((row) => pick(row, TABLES[table])))]);
     }

@@ -1,10 +1,9 @@
-import type pg from 'pg';
 import { Fault } from '../../contracts/fault.ts';
 import type { Claimed, PruneBite, Pruned, Slot } from '../../contracts/journal.ts';
 import type { Reply, Request } from '../group-commit.ts';
 import type { Caller } from '../journal.ts';
 import { makeClaims } from './claim.ts';
-import { errorCode } from './connection.ts';
+import { type Connection, errorCode } from './connection.ts';
 import { type Gathered, makeGather, prepared, type Retry } from './gather.ts';
 import { type KeySet, keysOfCall, makeKeySet, numbersOfCall } from './keys.ts';
 import { makePlainWrites } from './plain-writes.ts';
@@ -29,7 +28,7 @@ interface Waiting {
 
 export interface WriterParts {
   /** A new connection; the writer has one at a time. */
-  readonly connect: () => Promise<pg.Client>;
+  readonly connect: () => Promise<Connection>;
   /** The number of this node. @throws Fault where it may not write any more */
   readonly node: () => number;
   readonly maxBatch: number;
@@ -50,7 +49,7 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
   const claims = makeClaims(node);
   const plainWrites = makePlainWrites(node);
   const queue: Waiting[] = [];
-  let client: pg.Client | null = null;
+  let client: Connection | null = null;
   let pumping: Promise<void> | null = null;
   let lastId = 0;
 
@@ -135,7 +134,7 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
   type Done = { readonly replies: Reply[] } | { readonly keys?: KeySet; readonly laneRows?: number };
 
   async function transact(
-    on: pg.Client,
+    on: Connection,
     requests: readonly Request[],
     known: KeySet | null,
     laneRows: number | undefined,
@@ -177,7 +176,7 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
 
   /** Decides on scratch paper, and writes what came of it. */
   async function decide(
-    on: pg.Client,
+    on: Connection,
     requests: readonly Request[],
     known: KeySet,
     laneRows: number | undefined,
@@ -195,7 +194,7 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
     return replies;
   }
 
-  function claim(on: pg.Client, slots: readonly Slot[], now: number): Promise<Claimed> {
+  function claim(on: Connection, slots: readonly Slot[], now: number): Promise<Claimed> {
     return claims.claim(on, slots, now, async (ids) => {
       const requests = ids.map((id) => ({ id, call: 'endOverdue', args: [id, now] }));
       const found = makeKeySet(requests.flatMap((request) => keysOfCall(request, claims.hintsOf)));
@@ -207,7 +206,7 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
     });
   }
 
-  async function prune(on: pg.Client, request: Request): Promise<Reply> {
+  async function prune(on: Connection, request: Request): Promise<Reply> {
     const read = await readBite(on, request.args[0] as PruneBite, gather, scratch.columns);
     if (read === null) return { id: request.id, value: NOTHING_PRUNED };
     if ('pruned' in read) return { id: request.id, value: read.pruned };
@@ -216,12 +215,12 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
     return replies[0]!;
   }
 
-  async function end(on: pg.Client) {
+  async function end(on: Connection) {
     const { command } = await on.query('commit');
     if (command !== 'COMMIT') throw new Fault('journal-failed', { detail: 'rolled back' });
   }
 
-  async function rollback(on: pg.Client, error: unknown) {
+  async function rollback(on: Connection, error: unknown) {
     if (!isOfServer(error)) return await disconnect();
     await on.query('rollback').catch(disconnect);
   }
@@ -264,14 +263,14 @@ function addNumbers(a: Numbers, b: Numbers): Numbers {
 
 const SEQUENCES = { messages: 'message_ids', deliveries: 'delivery_ids', results: 'result_ids' } as const;
 
-async function takeNumbers(on: pg.Client, wanted: Numbers): Promise<Numbers> {
+async function takeNumbers(on: Connection, wanted: Numbers): Promise<Numbers> {
   const sql = `select take_numbers('message_ids', $1) as messages, take_numbers('delivery_ids', $2) as deliveries,
     take_numbers('result_ids', $3) as results`;
   const { rows } = await on.query<Numbers>(prepared(sql, [wanted.messages, wanted.deliveries, wanted.results]));
   return rows[0]!;
 }
 
-async function giveBack(on: pg.Client, first: Numbers, wanted: Numbers, changes: Changes | null): Promise<void> {
+async function giveBack(on: Connection, first: Numbers, wanted: Numbers, changes: Changes | null): Promise<void> {
   const asking: Promise<unknown>[] = [];
   for (const [table, sequence] of Object.entries(SEQUENCES) as [keyof Numbers & Table, string][]) {
     if (wanted[table] === 0) continue;
