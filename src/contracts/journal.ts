@@ -98,9 +98,20 @@ export interface Journal {
   readAlarms(): Promise<StoredAlarm[]>;
   /** Stores alarms under their keys, and forgets those that are gone, in one transaction. */
   saveAlarms(alarms: readonly StoredAlarm[], gone: readonly string[]): Promise<void>;
+  /**
+   * From now on calls back, often without need, when another process that shares the journal may have changed something;
+   * never where none can. Whoever listened before does so no more.
+   */
+  onChange(listener: (change: JournalChange) => void): void;
   /** Commits what was handed over, then closes. */
   close(): Promise<void>;
 }
+
+/**
+ * `deliveries`: something may be claimed · `pauses` · `orphans`: messages and acknowledgements of a process that is gone
+ * are listed to this one now (`listReceived`, `listOwedAcks`).
+ */
+export type JournalChange = 'deliveries' | 'pauses' | 'orphans';
 
 /** A draft with what its target's operation says about repeating and correcting it. */
 export interface OutcomeDraft extends Draft, Pick<Operation, 'inDoubt' | 'onCorrection'> {
