@@ -29,7 +29,7 @@ export interface DeliveryRef {
   readonly party: string;
 }
 
-interface ForgottenDelivery {
+export interface ForgottenDelivery {
   readonly target: string;
   readonly party: string;
   readonly state: DeliveryState;
