@@ -7,14 +7,15 @@ import { pathToFileURL } from 'node:url';
 import { ConfigError, type Configuration, problemText } from './config/configuration.ts';
 import { type Environment, loadConfiguration } from './config/load.ts';
 import type { Clock } from './contracts/clock.ts';
+import type { Journal } from './contracts/journal.ts';
 import type { Host } from './contracts/plugin.ts';
 import type { Source } from './contracts/source.ts';
 import { createDiskReserve, type DiskReserve } from './engine/disk-reserve.ts';
 import { type Channel, RETURN_OPERATION, type TargetPlace } from './engine/settings.ts';
 import { findCharset } from './hl7/charset.ts';
-import { checkJournalUrl } from './open-journal.ts';
 import { createLog, type LeveledLog, type LogDestination } from './log.ts';
 import { createMappingLoader, type LoadMappings } from './mappings.ts';
+import { checkJournalUrl } from './open-journal.ts';
 import { BUILT_IN_PLUGINS } from './plugins.ts';
 import { withStartFailure } from './start-failure.ts';
 import { systemClock } from './system-clock.ts';
@@ -53,6 +54,8 @@ export interface Installation extends Pick<Assembly, 'configuration' | 'log' | '
   makeSource(named: Configuration<PartyConfig>['channels'][number]): Source;
   /** From now on what is told of is looked up in this configuration. */
   adopt(configuration: Configuration<PartyConfig>): void;
+  /** From now on this journal says which of the processes that share it may do what only one may. */
+  share(journal: Pick<Journal, 'hold' | 'letGo'>): void;
 }
 
 /**
@@ -127,21 +130,39 @@ export async function readInstallation(
     log,
   });
   const { hasRoom } = reserve;
-  const hostOf = (name: string): Host => ({ name, log, clock, parties, hasRoom, readVariable, resolvePath });
+  let shared: Pick<Journal, 'hold' | 'letGo'> | null = null;
+  const hostOf = (kind: string, name: string): Host => ({
+    name,
+    log,
+    clock,
+    parties,
+    hasRoom,
+    hold: async () => (await shared?.hold(`${kind} ${name}`).catch(() => false)) ?? true,
+    letGo: async () => await shared?.letGo(`${kind} ${name}`).catch(() => {}),
+    readVariable,
+    resolvePath,
+  });
   return {
     configuration,
     log,
     clock,
     parties,
     reserve,
-    makeTarget: ({ name, plugin, config, limits }) => ({ name, limits, target: plugin.create(config, hostOf(name)) }),
+    makeTarget: ({ name, plugin, config, limits }) => ({
+      name,
+      limits,
+      target: plugin.create(config, hostOf('target', name)),
+    }),
     makeSource({ name, source: { plugin, config } }) {
       const path = ['channels', name, 'source'];
       const describe = (why: string) => problemText(inForce.problemAt(path, `${path.join('.')}: ${why}.`));
-      return withStartFailure(plugin.create(config, hostOf(name)), describe);
+      return withStartFailure(plugin.create(config, hostOf('channel', name)), describe);
     },
     adopt(next) {
       inForce = next;
+    },
+    share(journal) {
+      shared = journal;
     },
   };
 }

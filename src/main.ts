@@ -61,6 +61,7 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
     if (mapper === null) throw new ConfigError(problems);
     const journal = await openJournal(configuration, { clock, log });
     undo.push(() => journal.close());
+    assembly.installation.share(journal);
     // The disk of a server is its own to watch: it refuses what it cannot store.
     if (configuration.journalServer === null) await reserve.start();
     undo.push(async () => reserve.stop());

@@ -103,6 +103,16 @@ export interface Journal {
    * never where none can. Whoever listened before does so no more.
    */
   onChange(listener: (change: JournalChange) => void): void;
+  /**
+   * Takes a name that one process alone may have among those that share the journal: true = it is ours, until we let it
+   * go or give no sign of life for the length of a lease; asking again is how to know. Always true where none share it.
+   * @throws Fault `journal-failed`
+   */
+  hold(name: string): Promise<boolean>;
+  /** Gives such a name back. @throws Fault `journal-failed` */
+  letGo(name: string): Promise<void>;
+  /** False while nothing can be stored here, so that senders had better ask another of those that share the journal. */
+  isReachable(): boolean;
   /** Commits what was handed over, then closes. */
   close(): Promise<void>;
 }

@@ -34,6 +34,14 @@ export interface Host {
    * stay there. What is handed over all the same is answered, and not taken.
    */
   hasRoom(): boolean;
+  /**
+   * Asks to be the one, among the processes that share the journal, that does for the thing of this name what only one
+   * may do at a time, such as to watch a folder. True = it is for now: to be asked again before each piece of work. Never
+   * rejects; false also where the journal cannot be asked; always true where nothing is shared.
+   */
+  hold(): Promise<boolean>;
+  /** Another may be it from now on. Never rejects. */
+  letGo(): Promise<void>;
   /** A variable of the environment; null = not set. */
   readVariable(name: string): string | null;
   /** A path of the configuration made absolute: relative ones start at the configuration file's folder. */

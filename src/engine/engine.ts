@@ -352,7 +352,7 @@ export function createEngine(parts: EngineParts): Engine {
     noteMappingProblem(problem) {
       mappingProblem = problem;
     },
-    isReady: () => ready && reserve.hasRoom(),
+    isReady: () => ready && reserve.hasRoom() && journal.isReachable(),
     mappingVersion: () => mapper.version,
     sources: () => (ready ? channels.map(({ name, source }) => ({ channel: name, address: source.address })) : []),
     counters: () => tally,

@@ -111,6 +111,9 @@ export function makeJournal(
     readHistory: read('readHistory'),
     readOverview: read('readOverview'),
     onChange() {},
+    hold: async () => true,
+    letGo: async () => {},
+    isReachable: () => true,
     close() {
       closed ??= (async () => {
         await Promise.allSettled(underway);

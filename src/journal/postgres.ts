@@ -148,6 +148,9 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
     node: node.name,
     nodes: () => reader.call('listNodes'),
     declare: node.declare,
+    hold: async (name) => node.holdsLease() && (await ownWriter.call<boolean>('hold', name)),
+    letGo: (name) => ownWriter.call('letGo', name),
+    isReachable: node.holdsLease,
     onChange(told) {
       listener = told;
     },

@@ -16,13 +16,20 @@ import { codeOf, takeFile } from './take-file.ts';
 const GATHER_MS = 100;
 /** Files in a row without a final answer after which the rest waits too: it is not the file then. */
 const MAX_AGAIN_IN_A_ROW = 3;
+/** Whether the process that watches the folder still does is asked this often by those that would. */
+const HOLD_AGAIN_MS = 5_000;
 /** Files moved about side by side: each move waits for the disk several times. */
 const MOVED_AT_ONCE = 16;
 
 const folderName = z.string().regex(/^[^/\\.][^/\\]*$/, 'the name of a folder inside `path`');
 
 const config = z.strictObject({
-  path: z.string().min(1).describe('Folder to watch. One engine a folder.'),
+  path: z
+    .string()
+    .min(1)
+    .describe(
+      'Folder to watch. One engine a folder; of nodes that share a journal one at a time does, and another goes on when it is gone.',
+    ),
   patterns: z
     .array(z.string().min(1))
     .min(1)
@@ -74,6 +81,8 @@ class FolderSource implements Source {
   #watcher: FSWatcher | null = null;
   #intake: Intake | null = null;
   #isStopping = false;
+  /** It is this process that watches the folder, among those that share the journal. */
+  #isHolder = false;
   /** The folder is to be looked at. */
   #isDue = false;
   #working: Promise<void> | null = null;
@@ -96,7 +105,7 @@ class FolderSource implements Source {
     if (!(await stat(this.#folder)).isDirectory()) throw new Error(`${this.#folder} is not a folder`);
     for (const made of this.#own()) await mkdir(made, { recursive: true });
     this.#intake = intake;
-    this.#claimed = await this.#takeUpLeftovers();
+    await this.#takeHold();
     this.#watcher = await this.#watch();
     this.#host.log.info('source-started', { channel: this.#host.name, address: this.address });
     this.#wakeIn(0);
@@ -110,6 +119,16 @@ class FolderSource implements Source {
     this.#watcher = null;
     await watcher?.close();
     await this.#working;
+    if (this.#isHolder) await this.#host.letGo();
+    this.#isHolder = false;
+  }
+
+  /** Whoever begins to watch goes on with what another had begun; what it does once more was done by the same bytes. */
+  async #takeHold(): Promise<boolean> {
+    const isHolder = await this.#host.hold();
+    if (isHolder !== this.#isHolder) this.#claimed = isHolder ? await this.#takeUpLeftovers() : [];
+    this.#isHolder = isHolder;
+    return isHolder;
   }
 
   #own(): string[] {
@@ -142,7 +161,9 @@ class FolderSource implements Source {
       interval: pollInterval,
       ignored: (path) => own.has(path),
     });
-    watcher.on('all', () => this.#wakeIn(GATHER_MS));
+    watcher.on('all', () => {
+      if (this.#isHolder) this.#wakeIn(GATHER_MS);
+    });
     // Without its messages the folder is still looked at every `rescan`.
     watcher.on('error', (error) => this.#log('warn', 'watch-failed', { error: codeOf(error) }));
     return new Promise((resolve) => watcher.once('ready', () => resolve(watcher)));
@@ -171,12 +192,14 @@ class FolderSource implements Source {
       // Set again by what happens while files are taken.
       this.#isDue = false;
       try {
+        if (!(await this.#takeHold())) break;
         if (this.#hasRoom()) nextAt = await this.#claimStable();
         if (this.#hasRoom()) await this.#takeClaimed();
       } catch (error) {
         this.#log('error', 'folder-failed', { error: codeOf(error) });
       }
     }
+    if (!this.#isHolder) return this.#wakeIn(HOLD_AGAIN_MS);
     const retryAt = this.#claimed.length > 0 ? this.#retryAt : null;
     const now = clock.now();
     const dueAt = this.#hasRoom() ? [nextAt, retryAt].filter((at) => at !== null) : [now + retry];

@@ -419,6 +419,40 @@ describe('messages that were not taken', () => {
     expect(fake.calls).toHaveLength(2);
   });
 
+  it('are left to the process that watches the folder, and taken up, begun ones first, when it does no more', async () => {
+    const host = createTestHost(folder);
+    host.isHeldByAnother = true;
+    await mkdir(join(folder, 'in/processing'), { recursive: true });
+    await drop('processing/begun.hl7', oru('1'));
+    await drop('new.hl7', oru('2'));
+    const { fake } = await watchWith(host, { stable: 0, rescan: '1m' }, createFakeIntake());
+    const askAgain = async (ms: number): Promise<void> => {
+      await host.clock.armed(ms);
+      // The look before has come to its end.
+      await new Promise(setImmediate);
+      host.clock.advance(ms);
+    };
+    await askAgain(0);
+    await askAgain(5_000);
+    // It would ask once more, and has taken nothing.
+    await host.clock.armed(5_000);
+    expect(fake.calls).toEqual([]);
+    expect((await files()).processing).toEqual(['begun.hl7']);
+
+    host.isHeldByAnother = false;
+    await askAgain(5_000);
+    await host.logged('file-done', 2);
+    expect(fake.calls.map(({ text }) => text)).toEqual([oru('1'), oru('2')]);
+
+    // It gave no sign of life for too long, and another has it now.
+    await host.clock.armed(60_000);
+    host.isHeldByAnother = true;
+    await drop('later.hl7', oru('3'));
+    await askAgain(60_000);
+    await askAgain(5_000);
+    expect(fake.calls).toHaveLength(2);
+  });
+
   it('of a file under way stop being handed over when the disk fills, and the file waits', async () => {
     const fake = createFakeIntake({
       decide: () => {

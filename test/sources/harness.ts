@@ -72,6 +72,8 @@ export interface TestHost<Time extends Clock = ManualClock> extends Host {
   readonly lines: LogLine[];
   /** Whether the disk has room; a test may say that it has none. */
   room: boolean;
+  /** Whether another process watches. */
+  isHeldByAnother: boolean;
   /** Resolves once a source has asked so many times more. */
   askedForRoom(times: number): Promise<void>;
   /** Resolves with the last of the first `count` lines of this event. */
@@ -95,6 +97,9 @@ export function createHost<Time extends Clock>(folder: string, clock: Time): Tes
   const host: TestHost<Time> = {
     name: 'lab',
     room: true,
+    isHeldByAnother: false,
+    hold: async () => !host.isHeldByAnother,
+    letGo: async () => {},
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
     clock,
     parties: {

@@ -129,7 +129,8 @@ export function hostOf(
 ): Host {
   const readVariable = (name: string) => variables[name] ?? null;
   const resolvePath = (path: string) => path;
-  return { name: 'certificates', log: createListLog(), clock, parties, hasRoom: () => true, readVariable, resolvePath };
+  const alone = { hasRoom: () => true, hold: async () => true, letGo: async () => {} };
+  return { name: 'certificates', log: createListLog(), clock, parties, ...alone, readVariable, resolvePath };
 }
 
 export function createTarget(config: object, host: Host) {

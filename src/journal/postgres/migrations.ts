@@ -236,4 +236,8 @@ export const POSTGRES_MIGRATIONS: readonly string[] = [
     perform pg_advisory_unlock(sequence::oid::bigint);
   end $$;
   `,
+  `
+  -- What only one node at a time may do, and which does it.
+  create table holds (name text collate "C" primary key, node integer not null);
+  `,
 ];

@@ -20,6 +20,8 @@ export interface SeenNode extends NodeFacts {
   /** ms since the epoch, by the server's clock. */
   readonly startedAt: number;
   readonly seenAt: number;
+  /** What it alone does: `channel lab-files`. */
+  readonly holds: readonly string[];
 }
 
 /** An attempt of a node whose lease is over. */
@@ -226,5 +228,6 @@ export const ORPHANS = `${ORPHAN} and d.node in (select number from nodes where 
 export const OWN_ORPHANS = `${ORPHAN} and d.node = $1 order by d.id`;
 
 export const NODES = `select number, name, version, configuration, mapping, lease_until > now() as "isAlive",
-    (extract(epoch from started_at) * 1000)::bigint as "startedAt", (extract(epoch from seen_at) * 1000)::bigint as "seenAt"
+    (extract(epoch from started_at) * 1000)::bigint as "startedAt", (extract(epoch from seen_at) * 1000)::bigint as "seenAt",
+    array(select h.name from holds h where h.node = number order by h.name) as holds
   from nodes order by name`;

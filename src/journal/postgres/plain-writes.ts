@@ -34,6 +34,18 @@ export function makePlainWrites(node: () => number) {
       await on.query(prepared(sql, [JSON.stringify(hours)]));
     },
 
+    async hold(on: Connection, name: string): Promise<boolean> {
+      const own = await on.query(prepared('select 1 from holds where name = $1 and node = $2', [name, node()]));
+      if (own.rows.length > 0) return true;
+      const sql = `insert into holds as h (name, node) values ($1, $2) on conflict (name) do update set node = excluded.node
+        where h.node not in (select number from nodes where lease_until > now())`;
+      return (await on.query(prepared(sql, [name, node()]))).rowCount === 1;
+    },
+
+    async letGo(on: Connection, name: string): Promise<void> {
+      await on.query(prepared('delete from holds where name = $1 and node = $2', [name, node()]));
+    },
+
     async saveAlarms(on: Connection, alarms: readonly StoredAlarm[], gone: readonly string[]): Promise<void> {
       await on.query(prepared('delete from alarms where node = $1 and key = any ($2::text[])', [node(), gone]));
       const sql = `insert into alarms (node, key, alarm) select $1, * from unnest($2::text[], $3::text[])
