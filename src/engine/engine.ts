@@ -131,7 +131,10 @@ export function createEngine(parts: EngineParts): Engine {
     pauses,
     log,
   });
-  const expiry = createExpiry(alarms, clock);
+  const expiry = createExpiry(alarms, clock, (target, party) => {
+    const isClosed = gates.closed().some((one) => one.target === target && one.party === party);
+    return isClosed || pauses.of(target, party) === 'all';
+  });
   const dispatcher = createDispatcher({
     journal,
     targets,

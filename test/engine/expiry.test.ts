@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { createExpiry } from '../../src/engine/expiry.ts';
 import { type Bench, draft, failure, mapped, message, setUpBench } from './bench.ts';
+import { createManualClock } from './kit.ts';
 
 let bench: Bench;
 afterEach(async () => {
@@ -27,6 +29,29 @@ describe('deliveries whose time ended while they waited', () => {
     await bench.clock.advance(3_600_000);
     await bench.clock.advance(300_000);
     expect(alarms()).toEqual([]);
+  });
+
+  it('is one alarm for as long as they cannot be sent, however far apart they expire', async () => {
+    bench = await setUpBench();
+    const clock = createManualClock();
+    const told: string[] = [];
+    let isHeldUp = true;
+    const bell = {
+      raise: (name: string) => void told.push(`raised ${name}`),
+      clear: (name: string) => void told.push(`cleared ${name}`),
+    };
+    const expiry = createExpiry(bell, clock, () => isHeldUp);
+    const one = { id: 1, target: 'covid', party: 'nord' };
+    expiry.note([one]);
+    await clock.advance(5 * 3_600_000);
+    expiry.note([{ ...one, id: 2 }]);
+    expect(told).toEqual(['raised deliveries-expired', 'raised deliveries-expired']);
+    await clock.advance(2 * 3_600_000);
+    isHeldUp = false;
+    expect(told).not.toContain('cleared deliveries-expired');
+    await clock.advance(3_600_000);
+    expect(told.at(-1)).toBe('cleared deliveries-expired');
+    expect(clock.pending).toBe(0);
   });
 
   it('is held for a person where an attempt may have arrived, and no such alarm', async () => {
