@@ -1,5 +1,5 @@
 /**
- * `npm run fortnight [-- --seed 1] [--results 2000] [--days 14]`: a scripted fortnight on a manual clock. Two laboratories
+ * `npm run fortnight [-- --seed 1] [--results 2000] [--days 14] [--after 2027-04-01]`: a scripted fortnight on a manual clock. Two laboratories
  * (`kust`: MLLP, v2.5.1 in ISO 8859-1; `skog`: files of batches, v2.5 in UTF-8) send the results of three care providers,
  * by day and in the order of a real one: negative and positive, NAAT and antigen; corrected, deleted and asked for later;
  * resent, said again, overtaken, under a control id of before; of minors, foreigners, persons with a samordnings- or
@@ -34,6 +34,8 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     results: { type: 'string', default: '2000' },
     days: { type: 'string', default: '14' },
+    /** A day: the fortnight is the first after it in which the clocks are changed; absent = today. */
+    after: { type: 'string' },
     /** Falsifies the books in the end, to see it found: a name of `fortnight/plants.ts`. */
     plant: { type: 'string' },
     /** Where what the engine said is written. */
@@ -51,7 +53,11 @@ const {
   books: kept,
   log,
   problems,
-} = await playFortnight({ seed, results, days, now: Date.now(), say: console.log });
+} = await playFortnight({
+  ...{ seed, results, days, now: Date.now() },
+  after: values.after === undefined ? null : Date.parse(values.after),
+  say: console.log,
+});
 if (values.log !== undefined) writeFileSync(values.log, log.map((line) => `${JSON.stringify(line)}\n`).join(''));
 const books = falsify === null ? kept : falsify(kept);
 

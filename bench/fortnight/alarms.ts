@@ -1,6 +1,6 @@
 import type { Books } from './books.ts';
 import type { Foreseen } from './reconcile.ts';
-import { blockAt, PROVIDERS, SYD, type World } from './world.ts';
+import { blockAt, SYD, type World } from './world.ts';
 
 /** Each alarm is raised as often as it has to be, for whom it has to be, and not for others. */
 export function checkAlarms(foreseen: readonly Foreseen[], { alarms }: Books, world: World): string[] {
@@ -11,12 +11,18 @@ export function checkAlarms(foreseen: readonly Foreseen[], { alarms }: Books, wo
   const isStopped = deliveries.some(
     ({ party, at, state }) => state === 'delivered' && blockAt(world, party, at)?.party === party,
   );
-  const late = new Set(deliveries.filter(({ wasLate }) => wasLate).map(({ party }) => party));
+  // One for each receiver's trouble and care provider it concerns.
+  const late = world.blocks.flatMap(({ party: owner, from, until }) => {
+    const ended = deliveries.filter(
+      (one) => one.wasLate && (owner ?? one.party) === one.party && from < one.notAfter && one.notAfter <= until,
+    );
+    return [...new Set(ended.map(({ party }) => party))];
+  });
   const expected = {
     'certificate-ending': [SYD.id],
     'certificate-ended': [SYD.id],
     'party-paused': isStopped ? [SYD.id] : [],
-    'deliveries-expired': PROVIDERS.map(({ id }) => id).filter((id) => late.has(id)),
+    'deliveries-expired': late,
   };
   for (const [name, parties] of Object.entries(expected)) {
     const raised = alarms.filter((alarm) => alarm.name === name);

@@ -151,7 +151,10 @@ export async function createCourse(parts: {
     for (let looks = 0; !places.some((place) => existsSync(place)); looks += 1) {
       if (performance.now() > until) throw new Error(`${name} was not answered`);
       // It is told of the file by the file system, or else looks for itself.
-      if (looks % 50 === 0) await step(clock.now() + RESCAN_MS);
+      if (looks % 50 === 0) {
+        await settle();
+        await step(clock.now() + RESCAN_MS);
+      }
       await wait(2);
     }
     const place = places.find((one) => existsSync(one)) ?? '';

@@ -28,6 +28,8 @@ export interface ExpectedDelivery {
   why: string | null;
   /** When it is issued, at the earliest and at the latest. */
   issued: { readonly from: number; readonly until: number } | null;
+  /** From then on it is not to be issued. */
+  readonly notAfter: number;
   /** Its time ended while it waited: there is an alarm. */
   wasLate: boolean;
   /** The message that asked for it; null = none did. */
@@ -51,7 +53,6 @@ interface Live extends ExpectedDelivery {
   readonly saidAt: Version;
   admittedAt: number;
   notBefore: number | null;
-  readonly notAfter: number;
   /** The request that it rests on. */
   readonly need: string;
   /** Of positive results: until when no later one counts. */
@@ -200,7 +201,8 @@ export function foresee({ sendings, acts }: Case, world: World): ExpectedMessage
     } else {
       result.known = version;
       const issued = result.deliveries.some((one) => one.state === 'delivered');
-      const isBorne = draft !== null && draft.state !== 'cancelled';
+      // What is to be held is held, though its time is over.
+      const isBorne = draft !== null && (draft.state !== 'cancelled' || draft.why === 'expired');
       for (const one of result.deliveries) {
         if (one !== draft && (one.state === 'waiting' || one.state === 'held' || one.why === 'lacking'))
           end(one, 'cancelled', 'superseded');
@@ -212,7 +214,9 @@ export function foresee({ sendings, acts }: Case, world: World): ExpectedMessage
     // That it was asked for in another message the mapping does not know.
     if (draft !== null && draft.why !== 'waived' && !requestsOf(said).includes(draft.need))
       message.reasons.push('not-requested');
-    return draft !== null && judged.skipped === undefined && draft.why !== 'lacking' ? 'sent' : 'none';
+    const isAsked = draft !== null && requestsOf(said).includes(draft.need);
+    const isSent = isAsked || (draft !== null && draft.state !== 'cancelled');
+    return isSent && judged.skipped === undefined ? 'sent' : 'none';
   }
 
   function drop(draft: Live, message: ExpectedMessage, result: Result): void {

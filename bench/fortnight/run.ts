@@ -14,8 +14,10 @@ export interface FortnightOptions {
   readonly seed: number;
   readonly results: number;
   readonly days: number;
-  /** By the machine's clock: the fortnight lies ahead of it. */
+  /** By the machine's clock. */
   readonly now: number;
+  /** The fortnight lies ahead of this, too; null = it is the next with a change of the clocks. */
+  readonly after: number | null;
   readonly say: (line: string) => void;
 }
 
@@ -32,8 +34,8 @@ export interface Fortnight {
 
 /** Plays the fortnight through the real engine and closes the books. */
 export async function playFortnight(options: FortnightOptions): Promise<Fortnight> {
-  const { seed, results, days, now, say } = options;
-  const world = makeWorld(now, days);
+  const { seed, results, days, now, after, say } = options;
+  const world = makeWorld(Math.max(now, after ?? 0), days);
   const cases = planTraffic(results, days, createRandomness(seed), world);
   const clock = createSteppedClock(world.startAt - HOUR_MS);
   await using site = await makeSite(world, clock, now);

@@ -58,10 +58,10 @@ export interface World {
 /**
  * Fourteen days from a Monday, Swedish time, with a change of the clocks on the seventh. They lie ahead: no certificate
  * of them has ended by the machine's clock, which TLS itself looks at.
- * @param now by the machine's clock
+ * @param after by the machine's clock, now or later
  */
-export function makeWorld(now: number, days: number): World {
-  const switchAt = nextSwitch(now + 8 * 24 * HOUR_MS);
+export function makeWorld(after: number, days: number): World {
+  const switchAt = nextSwitch(after + 8 * 24 * HOUR_MS);
   const startAt = onDay(switchAt, -6);
   const at = (day: number, hour: number, minute = 0) => onDay(startAt, day, hour, minute);
   const [certificateEndsAt, renewalAt] = [at(4, 9), at(5, 13)];

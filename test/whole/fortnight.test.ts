@@ -11,7 +11,14 @@ const RESULTS = 70;
 describe('a fortnight of two laboratories and three care providers', { timeout: 300_000 }, () => {
   let fortnight: Fortnight;
   beforeAll(async () => {
-    fortnight = await playFortnight({ seed: 5, results: RESULTS, days: 14, now: Date.now(), say: () => {} });
+    fortnight = await playFortnight({
+      seed: 5,
+      results: RESULTS,
+      days: 14,
+      now: Date.now(),
+      after: null,
+      say: () => {},
+    });
   }, 300_000);
 
   const judge = (books: Fortnight['books']) => [
