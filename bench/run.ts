@@ -137,12 +137,21 @@ function measureFigures(bench: string, figures: readonly Figure[], runs: number)
   const sides = [...new Set(figures.flatMap(sidesOf))];
   const measured = new Map<string, Measured[]>(sides.map((side) => [side, []]));
   for (let run = 0; run < runs; run += 1) {
-    for (const side of sides) measured.get(side)?.push(measureIn(bench, side));
+    for (const side of sides) {
+      showProgress(`${bench}, round ${run + 1} of ${runs}: ${side}`);
+      measured.get(side)?.push(measureIn(bench, side));
+    }
   }
+  showProgress('');
   return figures.map((figure) => {
     const [ours = [], reference = []] = sidesOf(figure).map((side) => measured.get(side) ?? []);
     return makeRow(bench, figure, ours, reference);
   });
+}
+
+/** In a line that the next one takes the place of; only where somebody may be watching. */
+function showProgress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }
 
 /** What its sides are called: of loads by their own names, else by the figure's. */
