@@ -45,9 +45,10 @@ describe('how a device stands on the list', () => {
   });
 
   it('is held where a row, or the grace, is written otherwise', () => {
-    expect(standing('202203010000', '1', "{ '1': 2021-02-17 }")).toEqual([
-      'mapping-incomplete - an interval such as 2021-02-17/..',
-    ]);
+    for (const row of ['2021-02-17', '2021-02-30/..', '../2021-02-30', '2021-02-17/../..'])
+      expect(standing('202203010000', '1', `{ '1': ${row} }`), row).toEqual([
+        'mapping-incomplete - an interval such as 2021-02-17/..',
+      ]);
     expect(standing('202203010000', '1', ROWS, 'x')).toEqual(['mapping-incomplete - days of grace']);
   });
 });
