@@ -229,8 +229,14 @@ export function compileMapping(root: YamlNode, setup: MappingSetup): MessageMapp
   };
 
   /** What one care provider was asked for is asked of no other. */
-  const readNeed = (parts: readonly Evaluate[], scope: Scope): string =>
-    deriveKey(setup.secret, ['need', scope.party?.id ?? '', ...readParts(parts, scope)]);
+  const readNeed = (parts: readonly Evaluate[], scope: Scope): string => {
+    const said = ['need', scope.party?.id ?? '', ...readParts(parts, scope)];
+    // What a message provides is mostly what its own results need.
+    const isSame = said.length === lastNeed.said.length && said.every((part, index) => part === lastNeed.said[index]);
+    if (!isSame) lastNeed = { said, key: deriveKey(setup.secret, said) };
+    return lastNeed.key;
+  };
+  let lastNeed: { readonly said: readonly string[]; readonly key: string } = { said: [], key: '' };
 
   const readProvided = (scope: Scope): string[] =>
     provides.flatMap(({ holds, key: parts }) => {
