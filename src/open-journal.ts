@@ -1,20 +1,39 @@
 import { dirname, resolve } from 'node:path';
-import type { Configuration } from './config/configuration.ts';
+import { type Configuration, withoutUser } from './config/configuration.ts';
+import { POSTGRES_URL } from './config/schema.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { Journal } from './contracts/journal.ts';
 import type { Log } from './contracts/log.ts';
-import { type PostgresAddress, parsePostgresUrl } from './journal/postgres/connection.ts';
+import { controlPath } from './control-socket.ts';
+import { type PostgresAddress, parsePostgresUrl } from './journal/postgres/address.ts';
 import type { PostgresJournal } from './journal/postgres.ts';
+import { openJournalReader, type RemoteJournalReader } from './journal/reader.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
 
-type Named = Pick<Configuration<unknown>, 'file' | 'journal' | 'journalServer' | 'journalLimits'>;
+/** Where a journal is, as a configuration says it. */
+export type JournalPlace = Pick<
+  Configuration<unknown>,
+  'file' | 'journal' | 'journalServer' | 'journalLimits' | 'control'
+>;
+
+/** A journal that is named by itself: its file, or the URL of its database. */
+export function placeOf(name: string): JournalPlace {
+  const journalLimits = { reserveBytes: 0, maxQueued: 10_000, maxQueuedBytes: 128 << 20 };
+  if (!POSTGRES_URL.test(name)) {
+    const file = resolve(name);
+    return { file, journal: file, journalServer: null, journalLimits, control: controlPath(file) };
+  }
+  const journalServer = { url: name, password: null, node: null, leaseMs: 15_000 };
+  const file = resolve('sluss.yaml');
+  return { file, journal: withoutUser(name), journalServer, journalLimits, control: `${file}.sock` };
+}
 
 /**
  * Opens the journal that a configuration names.
  * @throws Error in words, without user or password
  */
 export async function openJournal(
-  configuration: Named,
+  configuration: JournalPlace,
   { clock, log }: { readonly clock: Clock; readonly log?: Log },
 ): Promise<Journal & Partial<PostgresJournal>> {
   const { journal, journalServer, journalLimits } = configuration;
@@ -27,14 +46,33 @@ export async function openJournal(
   try {
     return await openPostgresJournal({ address: addressOf(configuration), node, leaseMs, clock, ...common });
   } catch (error) {
-    const why =
-      error instanceof Error ? error.message || ((error as { code?: string }).code ?? error.name) : String(error);
-    throw new Error(`the journal ${journal} cannot be opened: ${why}`, { cause: error });
+    throw new Error(`the journal ${journal} cannot be opened: ${whyOf(error)}`, { cause: error });
   }
 }
 
+/** Opens a journal to look at. @throws Error in words if there is none, or another version of Sluss wrote it */
+export async function openReader(place: JournalPlace): Promise<RemoteJournalReader> {
+  if (place.journalServer === null) {
+    const reads = Object.entries(openJournalReader(place.journal));
+    return Object.fromEntries(
+      reads.map(([name, read]) => [name, async (...args: never[]) => (read as (...of: never[]) => unknown)(...args)]),
+    ) as RemoteJournalReader;
+  }
+  const { openPostgresReader } = await import('./journal/postgres/journal-reader.ts');
+  try {
+    return await openPostgresReader(addressOf(place));
+  } catch (error) {
+    throw new Error(`the journal ${place.journal} cannot be read: ${whyOf(error)}`, { cause: error });
+  }
+}
+
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  return error.message || ((error as { code?: string }).code ?? error.name);
+}
+
 /** Where the server of a shared journal is. @throws Error in words, without user or password */
-function addressOf({ file, journalServer }: Pick<Named, 'file' | 'journalServer'>): PostgresAddress {
+function addressOf({ file, journalServer }: Pick<JournalPlace, 'file' | 'journalServer'>): PostgresAddress {
   const { url, password } = journalServer!;
   const address = parsePostgresUrl(url, { password });
   const path = (name: string | null) => (name === null ? null : resolve(dirname(file), name));

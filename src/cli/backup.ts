@@ -11,7 +11,13 @@ async function backup(
   options: JournalOptions & { readonly json?: true },
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const made = backUpJournal(await findJournal(options, terminal), resolve(to));
+  const { journal, journalServer } = await findJournal(options, terminal);
+  if (journalServer !== null) {
+    throw new Error(
+      `${journal} is backed up with PostgreSQL's own tools: pg_basebackup, or WAL archiving for any moment`,
+    );
+  }
+  const made = backUpJournal(journal, resolve(to));
   if (options.json) {
     terminal.print(JSON.stringify({ file: resolve(to), ...made }, null, 2));
     return 0;

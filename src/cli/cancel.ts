@@ -11,7 +11,7 @@ type CancelOptions = ChoiceOptions & OperatorOptions;
 /** `sluss cancel`. */
 export async function cancel(things: readonly Thing[], options: CancelOptions, terminal: Terminal): Promise<ExitCode> {
   const journal = await findJournal(options, terminal);
-  const chosen = choose(things, ['message', 'delivery'], options, journal, terminal);
+  const chosen = await choose(things, ['message', 'delivery'], options, journal, terminal);
   if (chosen === null) return 0;
   await using open = await openOperations(options, terminal, false);
   const by = readOperator(options, terminal);

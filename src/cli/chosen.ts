@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { MessageSummary, Thing } from '../contracts/operations.ts';
-import { openJournalReader } from '../journal/reader.ts';
+import { type JournalPlace, openReader } from '../open-journal.ts';
 import type { JournalOptions } from './open-operations.ts';
 import { addChoiceOptions, type SearchOptions, search, toFilter, toQuery } from './search.ts';
 import { paint, type Terminal } from './terminal.ts';
@@ -30,13 +30,13 @@ export function addBulkOptions(command: Command): Command {
  * @param kinds what of the held is meant
  * @throws Error where neither or both were said
  */
-export function choose(
+export async function choose(
   named: readonly Thing[],
   kinds: readonly HeldKind[],
   options: ChoiceOptions,
-  journal: string,
+  journal: JournalPlace,
   terminal: Terminal,
-): readonly Thing[] | null {
+): Promise<readonly Thing[] | null> {
   const isBulk = options.allHeld === true;
   if (isBulk === named.length > 0) throw new Error('which ones? Ids, or --all-held');
   if (!isBulk) {
@@ -45,7 +45,7 @@ export function choose(
       throw new Error('conditions go with --all-held, not with ids');
     return named;
   }
-  const held = listHeld(kinds, options, journal);
+  const held = await listHeld(kinds, options, journal);
   showCounts(held, terminal);
   if (held.length === 0) return null;
   if (options.yes !== true) {
@@ -56,18 +56,23 @@ export function choose(
 }
 
 /** Oldest first: that is the order in which they came. */
-function listHeld(kinds: readonly HeldKind[], options: ChoiceOptions, journal: string): MessageSummary[] {
-  const reader = openJournalReader(journal);
+async function listHeld(
+  kinds: readonly HeldKind[],
+  options: ChoiceOptions,
+  journal: JournalPlace,
+): Promise<MessageSummary[]> {
+  const reader = await openReader(journal);
   try {
     const query = toQuery(options);
-    const found = kinds.flatMap((kind) => {
+    const found: MessageSummary[] = [];
+    for (const kind of kinds) {
       const held =
         kind === 'message' ? { ...query, state: 'held' as const } : { ...query, deliveryState: 'held' as const };
-      return search(reader, held, toFilter(options), EVERYTHING).messages;
-    });
+      found.push(...(await search(reader, held, toFilter(options), EVERYTHING)).messages);
+    }
     return [...new Map(found.map((one) => [one.id, one])).values()].sort((a, b) => a.id - b.id);
   } finally {
-    reader.close();
+    await reader.close();
   }
 }
 

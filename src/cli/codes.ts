@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { openJournalReader } from '../journal/reader.ts';
 import { addRow, RowError } from '../mapping/add-row.ts';
 import { readMappingFiles } from '../mapping/load.ts';
+import { type JournalPlace, openReader, placeOf } from '../open-journal.ts';
 import { addBenchOptions } from './bench-options.ts';
 import { type Coding, type HeldReport, listHeldCodes } from './held-codes.ts';
 import { showReasons } from './held-messages.ts';
@@ -21,24 +21,24 @@ export interface CodesOptions extends BenchOptions {
 export async function codes(options: CodesOptions, terminal: Terminal): Promise<ExitCode> {
   const workbench = await openWorkbench(options, terminal);
   try {
-    const reader = openJournalReader(journalOf(options, workbench));
+    const reader = await openReader(journalOf(options, workbench));
     try {
-      const report = listHeldCodes(reader, workbench.load());
+      const report = await listHeldCodes(reader, workbench.load());
       if (options.json) terminal.print(JSON.stringify(report, null, 2));
       else show(report, terminal);
       return 0;
     } finally {
-      reader.close();
+      await reader.close();
     }
   } finally {
     await workbench.dispose();
   }
 }
 
-function journalOf({ journal }: CodesOptions, workbench: Workbench): string {
-  const path = journal ?? workbench.journal;
-  if (path === null) throw new Error('which journal? --journal <file>, or a configuration (-c)');
-  return path;
+function journalOf({ journal }: CodesOptions, workbench: Workbench): JournalPlace {
+  const place = journal === undefined ? workbench.journal : placeOf(journal);
+  if (place === null) throw new Error('which journal? --journal <file>, or a configuration (-c)');
+  return place;
 }
 
 function show({ codes: all, held, releasable, remaining }: HeldReport, terminal: Terminal): void {

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { StoredMessage } from '../contracts/journal.ts';
 import { parseExactJson } from '../fhir/exact-json.ts';
-import { type JournalReader, openJournalReader } from '../journal/reader.ts';
+import type { RemoteJournalReader } from '../journal/reader.ts';
+import { openReader, placeOf } from '../open-journal.ts';
 import { addBenchOptions } from './bench-options.ts';
 import { diffJudged } from './diff-judged.ts';
 import { findRule, findSilentRule } from './explanation.ts';
@@ -46,19 +47,20 @@ const PAGE = 100;
 export async function diff(options: DiffOptions, terminal: Terminal): Promise<ExitCode> {
   const workbench = await openWorkbench(options, terminal);
   try {
-    const path = options.against ?? workbench.journal;
-    if (path === null) throw new Error('which journal? --against <file>, or a configuration (-c)');
-    if (!existsSync(path)) throw new Error(`there is no journal ${path}`);
+    const place = options.against === undefined ? workbench.journal : placeOf(options.against);
+    if (place === null) throw new Error('which journal? --against <file>, or a configuration (-c)');
+    const isFile = place.journalServer === null;
+    if (isFile && !existsSync(place.journal)) throw new Error(`there is no journal ${place.journal}`);
     const bench = workbench.load();
     const before = options.before === undefined ? null : workbench.loadOther(options.before);
-    const reader = openJournalReader(path);
+    const reader = await openReader(place);
     try {
-      const report = compareAll(reader, options.last, bench, before, workbench);
+      const report = await compareAll(reader, options.last, bench, before, workbench);
       if (options.json) terminal.print(JSON.stringify(report, null, 2));
       else show(report, terminal);
       return report.kinds.length === 0 ? 0 : 1;
     } finally {
-      reader.close();
+      await reader.close();
     }
   } finally {
     await workbench.dispose();
@@ -100,33 +102,33 @@ const ORDER: readonly ChangeKind['kind'][] = [
   'added',
 ];
 
-function compareAll(
-  reader: JournalReader,
+async function compareAll(
+  reader: RemoteJournalReader,
   last: number,
   bench: Bench,
   before: Bench | null,
   workbench: Workbench,
-): DiffReport {
+): Promise<DiffReport> {
   const tally = new Tally();
   let beforeId = Number.MAX_SAFE_INTEGER;
   for (let left = last; left > 0; ) {
-    const page = reader.listLast(beforeId, Math.min(PAGE, left));
+    const page = await reader.listLast(beforeId, Math.min(PAGE, left));
     if (page.length === 0) break;
-    for (const message of page) compareOne(message, reader, bench, before, workbench, tally);
+    for (const message of page) await compareOne(message, reader, bench, before, workbench, tally);
     beforeId = page.at(-1)?.id ?? 0;
     left -= page.length;
   }
   return tally.report;
 }
 
-function compareOne(
+async function compareOne(
   message: StoredMessage,
-  reader: JournalReader,
+  reader: RemoteJournalReader,
   bench: Bench,
   before: Bench | null,
   workbench: Workbench,
   tally: Tally,
-): void {
+): Promise<void> {
   const channelOf = (of: Bench) =>
     of.channels.find(({ name }) => name === message.channel) ??
     (workbench.journal === null ? of.channels[0] : undefined);
@@ -146,7 +148,7 @@ function compareOne(
     const what = `${was} → ${now.state}${why === '' ? '' : ` (${why})`}`;
     tally.note('state', what, message.id, where === null ? '' : workbench.locate(where));
   }
-  if (seen === null) compareStored(message, reader, now, workbench, tally);
+  if (seen === null) await compareStored(message, reader, now, workbench, tally);
   else noteChanges(message.id, seen, now, workbench, tally);
   if (tally.noted === notedBefore) tally.unchanged += 1;
 }
@@ -173,16 +175,16 @@ function nameElement(path: string, judged: Judged, delivery: string): string {
 }
 
 /** Compares with the bodies the journal holds. A draft that was dropped, because its result was known, left none. */
-function compareStored(
+async function compareStored(
   message: StoredMessage,
-  reader: JournalReader,
+  reader: RemoteJournalReader,
   now: Judged,
   workbench: Workbench,
   tally: Tally,
-): void {
+): Promise<void> {
   // Those made from the message itself, not from a receiver's answer.
-  const stored = reader.readDeliveries(message.id).filter(({ follows }) => follows === null);
-  const wasDropped = reader.readHistory(message.id).some(({ event }) => event === 'linked');
+  const stored = (await reader.readDeliveries(message.id)).filter(({ follows }) => follows === null);
+  const wasDropped = (await reader.readHistory(message.id)).some(({ event }) => event === 'linked');
   const left = now.deliveries.filter(({ isSent }) => isSent);
   for (const old of stored) {
     const before = parseBody(old.body);

@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
 import type { HistoryEvent, StoredDelivery, StoredMessage } from '../contracts/journal.ts';
-import { ANY_MESSAGE, type PageMark } from '../contracts/operations.ts';
-import { type JournalReader, openJournalReader } from '../journal/reader.ts';
+import { ANY_MESSAGE, type FoundMessages, type PageMark } from '../contracts/operations.ts';
+import type { RemoteJournalReader } from '../journal/reader.ts';
+import { openReader } from '../open-journal.ts';
 import { findJournal, type JournalOptions } from './open-operations.ts';
 import { addJournalOptions } from './operator.ts';
 import { readTime } from './search.ts';
@@ -60,16 +61,16 @@ const PAGE = 500;
  * alone: the request as it left, the service's answer, and the history. Persons only where they are asked for.
  */
 export async function evidence(options: EvidenceOptions, terminal: Terminal): Promise<ExitCode> {
-  const reader = openJournalReader(await findJournal(options, terminal));
+  const reader = await openReader(await findJournal(options, terminal));
   try {
     const columns: readonly (keyof Evidence)[] = options.personal ? [...COLUMNS, ...PERSONAL] : COLUMNS;
     if (options.format === 'csv') terminal.print(columns.join(','));
     let [rows, withoutContent] = [0, 0];
     let lastPrunedAt: number | null = null;
-    for (const messageId of findIssued(reader, options)) {
-      const message = reader.readMessage(messageId);
+    for (const messageId of await findIssued(reader, options)) {
+      const message = await reader.readMessage(messageId);
       if (message === null) continue;
-      for (const row of readEvidence(reader, message, options.party ?? null)) {
+      for (const row of await readEvidence(reader, message, options.party ?? null)) {
         const values = columns.map((column) => [column, row[column]] as const);
         terminal.print(
           options.format === 'csv'
@@ -89,12 +90,12 @@ export async function evidence(options: EvidenceOptions, terminal: Terminal): Pr
     }
     return 0;
   } finally {
-    reader.close();
+    await reader.close();
   }
 }
 
 /** Ids of messages with something delivered, oldest first. */
-function findIssued(reader: JournalReader, { from, to, party }: EvidenceOptions): number[] {
+async function findIssued(reader: RemoteJournalReader, { from, to, party }: EvidenceOptions): Promise<number[]> {
   const query = {
     ...ANY_MESSAGE,
     deliveryState: 'delivered' as const,
@@ -104,16 +105,20 @@ function findIssued(reader: JournalReader, { from, to, party }: EvidenceOptions)
   };
   const ids: number[] = [];
   for (let after: PageMark | null = null; ; ) {
-    const found = reader.findMessages(query, { after, limit: PAGE });
+    const found: FoundMessages = await reader.findMessages(query, { after, limit: PAGE });
     ids.push(...found.messages.map(({ id }) => id));
     if (found.next === null) return ids.reverse();
     after = found.next;
   }
 }
 
-function readEvidence(reader: JournalReader, message: StoredMessage, party: string | null): Evidence[] {
-  const deliveries = reader.readDeliveries(message.id);
-  const history = reader.readHistory(message.id);
+async function readEvidence(
+  reader: RemoteJournalReader,
+  message: StoredMessage,
+  party: string | null,
+): Promise<Evidence[]> {
+  const deliveries = await reader.readDeliveries(message.id);
+  const history = await reader.readHistory(message.id);
   return deliveries
     .filter((one) => one.state === 'delivered' && (party === null || one.party === party))
     .filter(({ operation }) => Object.hasOwn(CERTIFICATES, operation))

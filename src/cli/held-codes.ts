@@ -4,7 +4,7 @@ import { unescapeText } from '../hl7/escape.ts';
 import { readHeader } from '../hl7/header.ts';
 import type { Message } from '../hl7/message.ts';
 import { readPart } from '../hl7/path.ts';
-import type { JournalReader } from '../journal/reader.ts';
+import type { RemoteJournalReader } from '../journal/reader.ts';
 import { readLocation } from '../mapping/unused-fields.ts';
 import { type HeldReason, isHeldByMapping, ReasonCount, readHeld } from './held-messages.ts';
 import { judgeOn } from './judge.ts';
@@ -45,12 +45,12 @@ export interface HeldReport {
 }
 
 /** Maps what is held again with the mappings as they are now: which codes they miss, and what else keeps it. */
-export function listHeldCodes(reader: JournalReader, bench: Bench): HeldReport {
+export async function listHeldCodes(reader: RemoteJournalReader, bench: Bench): Promise<HeldReport> {
   const found = new Map<string, HeldCode>();
   const reasons = new ReasonCount();
   let held = 0;
   let releasable = 0;
-  for (const message of readHeld(reader)) {
+  for await (const message of readHeld(reader)) {
     held += 1;
     const channel = bench.channels.find(({ name }) => name === message.channel);
     if (channel === undefined) {

@@ -1,15 +1,15 @@
 import type { FaultCode } from '../contracts/fault.ts';
 import { FAULTS } from '../contracts/fault.ts';
 import type { StoredMessage } from '../contracts/journal.ts';
-import type { JournalReader } from '../journal/reader.ts';
+import type { RemoteJournalReader } from '../journal/reader.ts';
 import { paint, type Terminal } from './terminal.ts';
 
 const PAGE = 200;
 
 /** Every held message, oldest first, a page at a time. */
-export function* readHeld(reader: JournalReader): Generator<StoredMessage> {
+export async function* readHeld(reader: RemoteJournalReader): AsyncGenerator<StoredMessage> {
   for (let afterId = 0; ; ) {
-    const page = reader.listHeld(afterId, PAGE);
+    const page = await reader.listHeld(afterId, PAGE);
     yield* page;
     const last = page.at(-1);
     if (last === undefined) return;

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { MessageSummary, PageMark } from '../contracts/operations.ts';
-import { openJournalReader } from '../journal/reader.ts';
+import { openReader } from '../open-journal.ts';
 import { findJournal, type JournalOptions } from './open-operations.ts';
 import { addJournalOptions } from './operator.ts';
 import { cutText } from './page.ts';
@@ -16,15 +16,15 @@ interface ListOptions extends JournalOptions, SearchOptions {
 
 /** `sluss list`: messages and what became of them; nothing of what they say. */
 export async function list(options: ListOptions, terminal: Terminal): Promise<ExitCode> {
-  const reader = openJournalReader(await findJournal(options, terminal));
+  const reader = await openReader(await findJournal(options, terminal));
   try {
     const { limit, look, after = null } = options;
-    const found = search(reader, toQuery(options), toFilter(options), { after, limit, look });
+    const found = await search(reader, toQuery(options), toFilter(options), { after, limit, look });
     if (options.json) terminal.print(JSON.stringify({ ...found, next: found.next && writeMark(found.next) }, null, 2));
     else show(found, limit, terminal);
     return 0;
   } finally {
-    reader.close();
+    await reader.close();
   }
 }
 

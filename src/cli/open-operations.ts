@@ -1,13 +1,12 @@
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { assemble, readInstallation } from '../assembly.ts';
 import { ConfigError } from '../config/configuration.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Mapper } from '../contracts/mapper.ts';
 import type { Operations } from '../contracts/operations.ts';
-import { controlPath } from '../control-socket.ts';
 import { createOperations } from '../engine/operations.ts';
 import { createPauses } from '../engine/pauses.ts';
-import { openSqliteJournal } from '../journal/sqlite.ts';
+import { type JournalPlace, openJournal, placeOf } from '../open-journal.ts';
 import { callEngine, NobodyThere } from './control-line.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -31,12 +30,12 @@ interface EngineStatus {
 /** An engine takes what was saved after a moment; this many times, a second apart, it is asked whether it has. */
 const ASK_AGAIN = 5;
 
-/** Path of the journal that a command is about. @throws ConfigError */
-export async function findJournal({ config, journal }: JournalOptions, terminal: Terminal): Promise<string> {
-  if (journal !== undefined) return resolve(journal);
+/** The journal that a command is about. @throws ConfigError */
+export async function findJournal({ config, journal }: JournalOptions, terminal: Terminal): Promise<JournalPlace> {
+  if (journal !== undefined) return placeOf(journal);
   const { configuration, parties } = await readInstallation(config, quiet(terminal), false);
   parties.stop();
-  return configuration.journal;
+  return configuration;
 }
 
 /**
@@ -49,15 +48,15 @@ export async function openOperations(
   terminal: Terminal,
   needsMappings: boolean,
 ): Promise<OpenOperations> {
-  const path = await findJournal(options, terminal);
-  const socket = controlPath(path);
+  const place = await findJournal(options, terminal);
+  const socket = place.control;
   try {
     const { mappingVersion } = await callEngine<EngineStatus>(socket, 'status', {});
     if (needsMappings) await awaitMappings(options, terminal, socket, mappingVersion);
     return { operations: remote(socket), isRunning: true, async [Symbol.asyncDispose]() {} };
   } catch (error) {
     if (!(error instanceof NobodyThere)) throw error;
-    return await openHere(options, path, terminal, needsMappings);
+    return await openHere(options, place, terminal, needsMappings);
   }
 }
 
@@ -94,7 +93,7 @@ async function awaitMappings(options: JournalOptions, terminal: Terminal, socket
 
 async function openHere(
   options: JournalOptions,
-  path: string,
+  place: JournalPlace,
   terminal: Terminal,
   needsMappings: boolean,
 ): Promise<OpenOperations> {
@@ -103,9 +102,10 @@ async function openHere(
   try {
     const { clock, channels, targets } = assembly;
     let mapper = needsMappings ? loadMapper(assembly) : null;
-    const journal = await openSqliteJournal({ path, now: clock.now() }).catch((error: Error) => {
+    // One that nodes share, we join for a moment as one of them.
+    const journal = await openJournal(place, { clock }).catch((error: Error) => {
       const isTaken = error.message.includes('in use');
-      throw isTaken ? new Error(`${error.message}, and it does not answer on ${controlPath(path)}`) : error;
+      throw isTaken ? new Error(`${error.message}, and it does not answer on ${place.control}`) : error;
     });
     const pauses = createPauses({ journal, log: SILENT, onResumed: () => {} });
     await pauses.load();

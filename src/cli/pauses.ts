@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { openJournalReader } from '../journal/reader.ts';
+import { openReader } from '../open-journal.ts';
 import { findJournal, type JournalOptions } from './open-operations.ts';
 import { addJournalOptions } from './operator.ts';
 import { describeScope } from './pause.ts';
@@ -15,10 +15,10 @@ const LAST = 50;
 
 /** `sluss pauses`: what people paused. */
 async function pauses(options: PausesOptions, terminal: Terminal): Promise<ExitCode> {
-  const reader = openJournalReader(await findJournal(options, terminal));
+  const reader = await openReader(await findJournal(options, terminal));
   try {
-    const now = reader.listPauses();
-    const acts = options.history ? reader.listActs(LAST) : [];
+    const now = await reader.listPauses();
+    const acts = options.history ? await reader.listActs(LAST) : [];
     if (options.json) {
       terminal.print(JSON.stringify(options.history ? { pauses: now, history: acts } : { pauses: now }, null, 2));
       return 0;
@@ -34,7 +34,7 @@ async function pauses(options: PausesOptions, terminal: Terminal): Promise<ExitC
     }
     return 0;
   } finally {
-    reader.close();
+    await reader.close();
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Replayed } from '../contracts/operations.ts';
-import { openJournalReader } from '../journal/reader.ts';
+import { openReader } from '../open-journal.ts';
 import { inBites } from './chosen.ts';
 import { isHeldByMapping, ReasonCount, readHeld, showReasons } from './held-messages.ts';
 import { findJournal, openOperations } from './open-operations.ts';
@@ -17,14 +17,14 @@ export async function release(options: OperatorOptions, terminal: Terminal): Pro
   };
 
   const ids: number[] = [];
-  const reader = openJournalReader(await findJournal(options, terminal));
+  const reader = await openReader(await findJournal(options, terminal));
   try {
-    for (const message of readHeld(reader)) {
+    for await (const message of readHeld(reader)) {
       if (isHeldByMapping(message)) ids.push(message.id);
       else stays(message.faults.map(({ code }) => code));
     }
   } finally {
-    reader.close();
+    await reader.close();
   }
   await using open = await openOperations(options, terminal, true);
   const note = (end: Replayed) => {

@@ -15,7 +15,7 @@ export async function release(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const journal = await findJournal(options, terminal);
-  const chosen = choose(things, ['delivery'], options, journal, terminal);
+  const chosen = await choose(things, ['delivery'], options, journal, terminal);
   if (chosen === null) return 0;
   await using open = await openOperations(options, terminal, false);
   const by = readOperator(options, terminal);

@@ -20,7 +20,7 @@ const TEXTS: Readonly<Record<Exclude<Replayed['result'], 'replayed'>, string>> =
 export async function replay(ids: readonly number[], options: ReplayOptions, terminal: Terminal): Promise<ExitCode> {
   const journal = await findJournal(options, terminal);
   const named = ids.map((message) => ({ message }));
-  const chosen = choose(named, ['message'], options, journal, terminal);
+  const chosen = await choose(named, ['message'], options, journal, terminal);
   if (chosen === null) return 0;
   await using open = await openOperations(options, terminal, true);
   const by = readOperator(options, terminal);

@@ -2,8 +2,14 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { FaultCode } from '../contracts/fault.ts';
 import { FAULTS } from '../contracts/fault.ts';
 import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
-import { ANY_MESSAGE, type MessageQuery, type MessageSummary, type PageMark } from '../contracts/operations.ts';
-import type { JournalReader } from '../journal/reader.ts';
+import {
+  ANY_MESSAGE,
+  type FoundMessages,
+  type MessageQuery,
+  type MessageSummary,
+  type PageMark,
+} from '../contracts/operations.ts';
+import type { RemoteJournalReader } from '../journal/reader.ts';
 
 /** What messages are chosen by on a command line. */
 export interface SearchOptions {
@@ -35,19 +41,19 @@ const PAGE = 500;
  * Collects messages, newest first, until there are enough or enough have been looked at.
  * @param look messages to look at, at most
  */
-export function search(
-  reader: JournalReader,
+export async function search(
+  reader: RemoteJournalReader,
   query: MessageQuery,
   isWanted: (message: MessageSummary) => boolean,
   { after, limit, look }: { readonly after: PageMark | null; readonly limit: number; readonly look: number },
-): Found {
+): Promise<Found> {
   const messages: MessageSummary[] = [];
   let next = after;
   let lookedAt = 0;
   do {
     // One that is left out costs a place; so ask for few where few are wanted.
     const wanted = Math.min(PAGE, limit - messages.length);
-    const found = reader.findMessages(query, { after: next, limit: wanted });
+    const found: FoundMessages = await reader.findMessages(query, { after: next, limit: wanted });
     messages.push(...found.messages.filter(isWanted));
     lookedAt += found.lookedAt;
     next = found.next;

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { FAULTS, type FaultRecord, faultText } from '../contracts/fault.ts';
 import type { HistoryEvent, StoredDelivery, StoredMessage } from '../contracts/journal.ts';
 import { parseExactJson } from '../fhir/exact-json.ts';
-import { openJournalReader } from '../journal/reader.ts';
+import { openReader } from '../open-journal.ts';
 import { explainDelivery } from './explanation.ts';
 import { judgeOn } from './judge.ts';
 import { findJournal, type JournalOptions } from './open-operations.ts';
@@ -26,14 +26,15 @@ interface Shown {
 
 /** `sluss show`: everything known of one message; what it says only where that is asked for. */
 export async function show(id: number, options: ShowOptions, terminal: Terminal): Promise<ExitCode> {
-  const reader = openJournalReader(await findJournal(options, terminal));
+  const reader = await openReader(await findJournal(options, terminal));
   try {
-    const message = reader.readMessage(id);
+    const message = await reader.readMessage(id);
     if (message === null) {
       terminal.complain(`there is no message ${id}`);
       return 1;
     }
-    const shown = { message, deliveries: reader.readDeliveries(id), history: reader.readHistory(id) };
+    const [deliveries, history] = [await reader.readDeliveries(id), await reader.readHistory(id)];
+    const shown = { message, deliveries, history };
     if (options.json) terminal.print(JSON.stringify(toJson(shown, options), null, 2));
     else {
       showMessage(message, options, terminal);
@@ -43,7 +44,7 @@ export async function show(id: number, options: ShowOptions, terminal: Terminal)
     if (options.trail && !options.json) await showTrail(message, options, terminal);
     return 0;
   } finally {
-    reader.close();
+    await reader.close();
   }
 }
 

@@ -13,6 +13,7 @@ import { namedOperations } from '../mapping/named-operations.ts';
 import type { Problem } from '../mapping/problem.ts';
 import { parseYaml, type SourceFile } from '../mapping/yaml-node.ts';
 import { createMappingLoader, type FailedCase, failCases } from '../mappings.ts';
+import type { JournalPlace } from '../open-journal.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The mappings that come with Sluss; they stand two folders above this file, in `src` and in `dist`. */
@@ -64,7 +65,7 @@ export interface Workbench {
   /** Folders of the mapping files. */
   readonly folders: readonly string[];
   /** The journal of the configuration; null where there is no configuration. */
-  readonly journal: string | null;
+  readonly journal: JournalPlace | null;
   /** `file:line:col` of a fault or a trail, as a person standing here would write it. */
   locate(where: string): string;
   /** Absolute path of a mapping file, as faults and trails name it. */
@@ -136,7 +137,7 @@ async function openConfigured(
     loadOther: (other) => (isFolder(other) ? load([resolve(other)], options.mapping ?? null) : load(folders, other)),
     watched: [...folders, configuration.file],
     folders,
-    journal: configuration.journal,
+    journal: configuration,
     locate: (where) => locateFrom(from, where),
     resolve: (file) => resolve(from, file),
     dispose,

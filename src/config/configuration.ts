@@ -134,3 +134,8 @@ export class ConfigError extends Error {
     this.problems = problems;
   }
 }
+
+/** The URL of a database as it may be shown. */
+export function withoutUser(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//');
+}

@@ -9,6 +9,7 @@ import {
   type ConfigProblem,
   type Configuration,
   type JournalServer,
+  withoutUser,
 } from './configuration.ts';
 import { ENGINE_KEYS, looseShape, readEnds } from './ends.ts';
 import { issuesToProblems } from './issue.ts';
@@ -87,7 +88,7 @@ export async function loadConfiguration<Party extends z.ZodType>(
     version: hash('sha256', JSON.stringify(yaml.value ?? null)).slice(0, 16),
     ...('url' in journal
       ? {
-          journal: journal.url.replace(/\/\/[^@/]*@/, '//'),
+          journal: withoutUser(journal.url),
           journalServer: serverOf(journal, yaml, { resolvePath, env: parts.env, makeSecret: null }),
           control: resolvePath(journal.socket ?? `${file}.sock`),
         }

@@ -20,6 +20,13 @@ export interface JournalReader {
   close(): void;
 }
 
+/** The same where the journal is across a network. */
+export type RemoteJournalReader = {
+  readonly [Name in keyof JournalReader]: (
+    ...args: Parameters<JournalReader[Name]>
+  ) => Promise<ReturnType<JournalReader[Name]>>;
+};
+
 /** @throws Error in words if there is no journal, or another version of Sluss wrote it */
 export function openJournalReader(path: string): JournalReader {
   let db: ReturnType<typeof openReader>;
