@@ -1,11 +1,12 @@
 /**
- * `npm run fortnight [-- --seed 1] [--results 2000] [--days 14] [--after 2027-04-01]`: a scripted fortnight on a manual clock. Two laboratories
- * (`kust`: MLLP, v2.5.1 in ISO 8859-1; `skog`: files of batches, v2.5 in UTF-8) send the results of three care providers,
- * by day and in the order of a real one: negative and positive, NAAT and antigen; corrected, deleted and asked for later;
- * resent, said again, overtaken, under a control id of before; of minors, foreigners, persons with a samordnings- or
- * reservnummer, protected ones; of devices that are not on the list; and such as are refused. Meanwhile the engine is
- * killed and restarted, the service loses answers, the certificate of one care provider ends and is renewed a day later
- * (wrongly first), the clocks of Sweden are changed, and the service is down for 20 hours.
+ * `npm run fortnight [-- --seed 1] [--results 2000] [--days 14] [--after 2027-04-01]`: a scripted fortnight on a manual
+ * clock. Two laboratories (`kust`: MLLP, v2.5.1 in ISO 8859-1; `skog`: files of batches, v2.5 in UTF-8) send the results
+ * of three care providers, by day and in the order of a real one: negative and positive, NAAT and antigen; corrected,
+ * deleted, overtaken, said again, sent again, under a control id of before; asked for with the result, in an order before
+ * it or after it, or never; of minors, foreigners, persons with a samordnings- or reservnummer, protected ones; of
+ * devices that are not on the list; and such as are refused. Meanwhile the engine is killed, and later restarted, the
+ * service loses answers, the certificate of one care provider ends and is renewed a day later (wrongly first), the clocks
+ * of Sweden are changed, and the service is down for 20 hours.
  *
  * Real are the engine (a process of its own, killed with SIGKILL), its SQLite journal, the sockets of MLLP, the files and
  * folders, mutual TLS under three client certificates, the stand-in's certificates with their QR codes and signatures,
