@@ -59,7 +59,10 @@ export function parsePostgresUrl(url: string, more: { readonly password?: string
 function readHost(text: string): { host: string; port: number } {
   const [, v6, host, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d{1,5}))?$/.exec(text) ?? [];
   const name = v6 ?? decode(host ?? '');
-  if (name === '') throw new Error('the URL has a host without a name');
+  if (name === '')
+    throw new Error(
+      'the URL has a host that is not of the form name:port (in a user or password, / is written %2F and @ %40)',
+    );
   return { host: name, port: Number(port ?? 5432) };
 }
 
