@@ -1,3 +1,18 @@
+/*
+ * Several nodes, one journal. Any node takes messages, any node delivers; there is no leader, and nothing that all wait for.
+ *
+ * - A node (nodes.ts) has a name, held by a lock of its connection, and a lease, renewed by signs of life. What it has in
+ *   flight is its own while the lease lasts; afterwards any other node ends it as in doubt. An end that comes later than
+ *   that is of an attempt that is not the current one, changes nothing, and is `fenced`.
+ * - Whatever waits in a node goes into one transaction (writer.ts): the rows it is about are locked by what they belong to
+ *   and read (keys.ts, gather.ts), decided upon on scratch paper by the code of the SQLite journal (scratch.ts), and what
+ *   differs is written (write.ts).
+ * - A claim (claim.ts) is one statement over the heads of lanes. It takes no locks but of the rows it takes, and skips what
+ *   others just have; whoever read such a row before notices when he writes, and begins again (`Overtaken`).
+ * - Nodes wake each other by NOTIFY; a sign of life wakes, too, in case one was lost.
+ * - What commits is what was answered: where a connection breaks before the server has said so, every call of the
+ *   transaction fails as `journal-failed`. Who sends the same again finds out what became of it.
+ */
 import type { Clock } from '../contracts/clock.ts';
 import type { Admission, AttemptEnd, Claimed, Journal, JournalChange } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
