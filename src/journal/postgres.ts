@@ -17,8 +17,9 @@ import type { Clock } from '../contracts/clock.ts';
 import type { Admission, AttemptEnd, Claimed, Journal, JournalChange } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import { type Caller, makeJournal } from './journal.ts';
+import type { PostgresAddress } from './postgres/address.ts';
 import { makeArrivalCounts } from './postgres/arrival-counts.ts';
-import { errorCode, makeConnector, type PostgresAddress } from './postgres/connection.ts';
+import { errorCode, makeConnector } from './postgres/connection.ts';
 import { joinNodes, type NodeFacts, type Orphan, type SeenNode } from './postgres/nodes.ts';
 import { makeReader } from './postgres/reader.ts';
 import { migrate } from './postgres/schema.ts';
@@ -136,6 +137,8 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
         const { channel, receivedAt } = args[0] as Admission;
         arrivals.note(channel, receivedAt);
       }
+      // Nobody would wait for what we take now; the next sign of life wakes whoever claims.
+      if (name === 'claim' && !node.holdsLease()) return { deliveries: [], expired: [], nextDueAt: null } as T;
       const done = await writer.call<T>(name, ...args);
       if (name !== 'claim' || node.holdsLease()) return done;
       // We were stopped for so long that others may be about these by now. Nothing has been sent yet.

@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { JournalChange } from '../../src/contracts/journal.ts';
-import { openPostgresJournal, type PostgresJournal } from '../../src/journal/postgres.ts';
+import { parsePostgresUrl } from '../../src/journal/postgres/address.ts';
 import { POSTGRES_CLAIM_SQL } from '../../src/journal/postgres/claim.ts';
-import { makeConnector, parsePostgresUrl } from '../../src/journal/postgres/connection.ts';
+import { makeConnector } from '../../src/journal/postgres/connection.ts';
+import { openPostgresJournal, type PostgresJournal } from '../../src/journal/postgres.ts';
 import { admission, claimKeys, claimOne, ended, eventsOf, retryAt, SLOT, statesOf, stating } from './kit.ts';
 import { type PostgresDatabase, type PostgresServer, startPostgres } from './postgres-server.ts';
 
@@ -239,4 +240,38 @@ describe('a server that goes away', () => {
     expect(await journal.admit(stating('lost', 3, ['m', '1', 'd']))).toMatchObject({ state: 'mapped' });
     expect((await journal.readOverview(4)).messages).toEqual([{ channel: 'lab', state: 'mapped', count: 2 }]);
   });
+
+  it.skipIf(process.env.SLUSS_TEST_POSTGRES !== undefined)(
+    'keeps everything that was answered when it is killed',
+    async () => {
+      const [a, b] = await openNodes('a', 'b');
+      const stored = new Set<string>();
+      const send = async (node: PostgresJournal, text: string) => {
+        try {
+          await node.admit(stating(text, 1, [text, '1', 'd'], [{ laneKey: text }]));
+          stored.add(text);
+        } catch (error) {
+          expect(error).toMatchObject({ name: 'Fault', code: 'journal-failed' });
+        }
+      };
+      await Promise.all([send(a!, 'a0'), send(b!, 'b0')]);
+      expect(stored.size).toBe(2);
+      const sending = [1, 2, 3, 4, 5, 6].flatMap((i) => [send(a!, `a${i}`), send(b!, `b${i}`)]);
+      await server.kill();
+      await Promise.all(sending);
+      await send(a!, 'while it is away');
+      expect(stored).not.toContain('while it is away');
+      await server.start();
+      const before = stored.size;
+      await Promise.all([send(a!, 'a9'), send(b!, 'b9')]);
+      expect(stored.size).toBe(before + 2);
+      const kept = new Set(
+        (await ask<{ control_id: string }>('select control_id from messages')).map((row) => row.control_id),
+      );
+      expect([...stored].filter((text) => !kept.has(text))).toEqual([]);
+      // What was not answered is found out about by sending it again.
+      await Promise.all([1, 2, 3, 4, 5, 6].flatMap((i) => [send(b!, `a${i}`), send(a!, `b${i}`)]));
+      expect((await a!.readOverview(9)).messages).toEqual([{ channel: 'lab', state: 'mapped', count: 16 }]);
+    },
+  );
 });

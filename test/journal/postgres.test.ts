@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
+import { parsePostgresUrl } from '../../src/journal/postgres/address.ts';
 import { openPostgresJournal } from '../../src/journal/postgres.ts';
-import { parsePostgresUrl } from '../../src/journal/postgres/connection.ts';
 import { describeJournal } from './conformance.ts';
 import { type PostgresServer, startPostgres } from './postgres-server.ts';
 

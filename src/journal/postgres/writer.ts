@@ -113,12 +113,21 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
     });
   }
 
+  async function reach(): Promise<Connection> {
+    const made = await connect();
+    // One that ended while nothing was asked of it fails nobody.
+    made.once('end', () => {
+      if (client === made) client = null;
+    });
+    return made;
+  }
+
   /** Until nobody comes between. */
   async function commitAgain(requests: readonly Request[]): Promise<Reply[]> {
     let known: KeySet | null = null;
     let laneRows: number | undefined;
     for (let left = MOST_TRIES; ; left--) {
-      client ??= await connect();
+      client ??= await reach();
       try {
         const done = await transact(client, requests, known, laneRows);
         if ('replies' in done) return done.replies;
