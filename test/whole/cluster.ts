@@ -51,6 +51,8 @@ export interface ClusterOptions extends SiteOptions {
   readonly nodes: number;
   /** More keys of `journal:`, as YAML flow: `, lease: 2s`. */
   readonly journalKeys?: string;
+  /** Changes the configuration of all nodes. */
+  readonly configure?: (text: string) => string;
 }
 
 const LOOK_EVERY_MS = 50;
@@ -112,7 +114,8 @@ async function makeNode(name: string, site: Site, databaseUrl: string, options: 
   url.port = String(network.port);
   const journal = `{ url: ${JSON.stringify(url.href)}, node: ${name}${options.journalKeys ?? ''} }`;
   const configFile = join(site.folder, `${name}.yaml`);
-  writeFileSync(configFile, writeConfiguration(site.serviceUrl, { ...options, journal }));
+  const { configure = (text: string) => text } = options;
+  writeFileSync(configFile, configure(writeConfiguration(site.serviceUrl, { ...options, journal })));
   const seat = makeSeat(configFile);
   let engine: EngineProcess | null = null;
   const running = (): EngineProcess => {

@@ -33,7 +33,7 @@ export interface Orphan {
 }
 
 /** What one node tells the others, and hears of them. */
-export type Notice = 'deliveries' | 'pauses' | 'gone';
+export type Notice = 'deliveries' | 'pauses' | 'gone' | 'lost';
 
 export interface NodeParts {
   readonly connect: () => Promise<Connection>;
@@ -50,6 +50,8 @@ export interface NodeParts {
 const NAME_TRIES = 5;
 const NAME_AGAIN_MS = 200;
 const MOST_NODES = 100;
+/** Part of the lease after which what is under way is called off. */
+const LOST_AFTER = 0.8;
 const CHANNEL = 'sluss';
 
 export type LiveNode = Awaited<ReturnType<typeof joinNodes>>;
@@ -68,8 +70,11 @@ export async function joinNodes(parts: NodeParts) {
   let isClosed = false;
   /** By the clock of this process that no one sets: until then nobody takes our attempts for orphans. */
   let heldUntil = 0;
+  let losing: NodeJS.Timeout | null = null;
   let notices = new Set<Notice>();
   let hasOthers = false;
+  /** Nodes that were gone at the last look. */
+  let gone: ReadonlySet<number> = new Set();
 
   const lockName = async (on: Connection, name: string): Promise<boolean> => {
     const sql = `select pg_try_advisory_lock(hashtextextended('sluss node ' || $1, 0)) as is_locked`;
@@ -101,7 +106,15 @@ export async function joinNodes(parts: NodeParts) {
   const { number } = registered.rows[0]!;
   let isOusted = false;
   await listen(begin);
-  heldUntil = performance.now() + leaseMs;
+  hold(performance.now());
+
+  function hold(from: number) {
+    heldUntil = from + leaseMs;
+    if (losing !== null) clearTimeout(losing);
+    // What is under way needs a moment to end.
+    losing = setTimeout(() => onNotice('lost'), leaseMs * LOST_AFTER);
+    losing.unref();
+  }
 
   async function listen(on: Connection) {
     on.on('notification', ({ payload }) => {
@@ -142,13 +155,16 @@ export async function joinNodes(parts: NodeParts) {
       isOusted = true;
       throw new Error('another process runs as this node');
     }
-    heldUntil = asked + leaseMs;
-    const others = await on.query(
-      prepared('select 1 from nodes where number <> $1 and lease_until > now() limit 1', [number]),
+    hold(asked);
+    const { rows: others } = await on.query<{ number: number; isAlive: boolean }>(
+      prepared('select number, lease_until > now() as "isAlive" from nodes where number <> $1', [number]),
     );
-    hasOthers = others.rows.length > 0;
-    const orphaned = await on.query(prepared(ORPHANS, [number]));
-    if (orphaned.rows.length > 0) onNotice('gone');
+    hasOthers = others.some(({ isAlive }) => isAlive);
+    const dead = others.filter(({ isAlive }) => !isAlive).map((one) => one.number);
+    // Of one that is gone there may be messages and acknowledgements, whether or not it was about any delivery.
+    const isNew = dead.some((one) => !gone.has(one));
+    gone = new Set(dead);
+    if (isNew || (await on.query(prepared(ORPHANS, [number]))).rows.length > 0) onNotice('gone');
     // In case a notice was lost.
     onNotice('deliveries');
   }
@@ -207,6 +223,7 @@ export async function joinNodes(parts: NodeParts) {
     async close(): Promise<void> {
       isClosed = true;
       if (timer !== null) clearTimeout(timer);
+      if (losing !== null) clearTimeout(losing);
       await beating;
       await telling;
       const on = client;
