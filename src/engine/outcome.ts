@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { FAULTS, type FaultRecord } from '../contracts/fault.ts';
 import type { Outcome, OutcomeDraft } from '../contracts/journal.ts';
 import type { Draft, Mapped, Skipped } from '../contracts/mapper.ts';
@@ -98,5 +98,5 @@ export function isOfMessage(fault: FaultRecord): boolean {
 
 /** Hex SHA-256: with the channel, what makes two messages the same. */
 export function hashContent(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return hash('sha256', bytes, 'hex');
 }

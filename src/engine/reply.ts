@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { FAULTS, Fault, type FaultCode, type FaultRecord } from '../contracts/fault.ts';
 import type { MessageState } from '../contracts/lifecycle.ts';
 import type { AckCode } from '../contracts/source.ts';
@@ -99,6 +99,6 @@ export function isFinal({ code, faults }: Reply, messageId: number | null): bool
  * before 2.7 allow no more.
  */
 export function acknowledgementId(channel: string, contentHash: string, code: AckCode): string {
-  const digest = createHash('sha256').update(`${channel}\n${contentHash}\n${code}`).digest('hex');
+  const digest = hash('sha256', `${channel}\n${contentHash}\n${code}`, 'hex');
   return BigInt(`0x${digest}`).toString(36).toUpperCase().slice(0, 20);
 }
