@@ -1,9 +1,11 @@
 import type { Database } from 'better-sqlite3';
 
-/** Ask for a checkpoint when this many pages of the log are not yet in the database (4 MB). */
-const ASK_PAGES = 1000;
+/** Ask for a checkpoint when this many pages of the log are not yet in the database (16 MB): most are there several times. */
+const ASK_PAGES = 4000;
 /** The writer does one itself when the log is this long (64 MB): only then can it start the log over. */
 const FORCE_PAGES = 16_000;
+/** And so little of it is left to copy: it keeps commits waiting. The longer the log, the more has to do. */
+const LEFT_SHARE = 1 / 8;
 
 interface LogState {
   readonly busy: number;
@@ -31,7 +33,7 @@ export function makeCheckpoints(db: Database) {
       askedAt = 0;
       forceAt = FORCE_PAGES;
     }
-    if (log >= forceAt && log - checkpointed < ASK_PAGES * 2) {
+    if (log >= forceAt && log - checkpointed < log * LEFT_SHARE) {
       copy.get();
       // If a long read keeps the log from being copied whole, look again only after as much more.
       forceAt = log + FORCE_PAGES / 4;
