@@ -1,6 +1,5 @@
 import type { Dispatcher } from 'undici';
 import type { Answer } from './classify.ts';
-import { loadUndici } from './undici.ts';
 
 export interface Exchange {
   readonly dispatcher: Dispatcher;
@@ -18,33 +17,56 @@ export interface Exchanged extends Answer {
 }
 
 /**
- * Makes one HTTP exchange over the given dispatcher and no other; redirects are answers like any other.
+ * Makes one HTTP exchange over the given dispatcher and no other; redirects are answers like any other. By `dispatch`
+ * rather than `request`: the stream that `request` makes of each answer is a quarter of the whole.
  * @throws the error of the connection, or of an aborted one
  */
-export async function exchange(order: Exchange): Promise<Exchanged> {
-  const { dispatcher, method, headers: sent, body: content, signal } = order;
-  const options = { dispatcher, method, headers: sent, body: content, signal };
-  const { statusCode, headers, body } = await loadUndici().request(order.url, options);
-  const read = await readBody(body, order.maxAnswerBytes);
-  return {
-    status: statusCode,
-    contentType: first(headers['content-type']),
-    retryAfter: first(headers['retry-after']),
-    body: read ?? new Uint8Array(0),
-    complete: read !== null,
-  };
-}
-
-async function readBody(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<Uint8Array | null> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    // Leaving the loop destroys the body, and with it the connection.
-    if (length > maxBytes) return null;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
+export function exchange(order: Exchange): Promise<Exchanged> {
+  const { dispatcher, method, headers, body, signal, maxAnswerBytes } = order;
+  const { origin, pathname, search } = new URL(order.url);
+  return new Promise((resolve, reject) => {
+    let controller: Dispatcher.DispatchController | null = null;
+    let status = 0;
+    let contentType: string | null = null;
+    let retryAfter: string | null = null;
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const abort = () => controller?.abort(signal.reason);
+    const end = (read: Uint8Array | null) => {
+      signal.removeEventListener('abort', abort);
+      resolve({ status, contentType, retryAfter, body: read ?? new Uint8Array(0), complete: read !== null });
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    dispatcher.dispatch(
+      { origin, path: pathname + search, method, headers, body },
+      {
+        onRequestStart(started) {
+          controller = started;
+          if (signal.aborted) abort();
+        },
+        // Also for each interim answer (1xx); the last one counts.
+        onResponseStart(_, statusCode, answered) {
+          status = statusCode;
+          contentType = first(answered['content-type']);
+          retryAfter = first(answered['retry-after']);
+        },
+        onResponseData(_, chunk) {
+          length += chunk.length;
+          if (length <= maxAnswerBytes) chunks.push(chunk);
+          else {
+            end(null);
+            // Ends the connection with it.
+            controller?.abort(new Error('larger than maxAnswerBytes'));
+          }
+        },
+        onResponseEnd: () => end(Buffer.concat(chunks, length)),
+        onResponseError(_, error) {
+          signal.removeEventListener('abort', abort);
+          reject(error);
+        },
+      },
+    );
+  });
 }
 
 const first = (header: string | string[] | undefined): string | null =>
