@@ -119,9 +119,10 @@ export interface Journal {
 
 /**
  * `deliveries`: something may be claimed · `pauses` · `orphans`: messages and acknowledgements of a process that is gone
- * are listed to this one now (`listReceived`, `listOwedAcks`).
+ * are listed to this one now (`listReceived`, `listOwedAcks`) · `lost`: the journal was out of reach for so long that others
+ * are about to repeat what this process has under way, which is to end now.
  */
-export type JournalChange = 'deliveries' | 'pauses' | 'orphans';
+export type JournalChange = 'deliveries' | 'pauses' | 'orphans' | 'lost';
 
 /** A draft with what its target's operation says about repeating and correcting it. */
 export interface OutcomeDraft extends Draft, Pick<Operation, 'inDoubt' | 'onCorrection'> {

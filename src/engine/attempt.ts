@@ -28,6 +28,8 @@ export interface AttemptParts {
   readonly onRecorded: (messageId: number) => void;
   /** Aborted when the engine's stop has waited long enough. */
   readonly stopping: AbortSignal;
+  /** Aborted when somebody else is about to make the attempts under way again; the attempts after that have another. */
+  readonly lost: () => AbortSignal;
 }
 
 export interface AttemptReport {
@@ -112,6 +114,8 @@ async function send(place: TargetPlace, delivery: Delivery, parts: AttemptParts)
   });
   let callOff = () => {};
   let onStop = () => {};
+  let onLost = () => {};
+  const lost = parts.lost();
   const overdue = new Promise<Verdict>((resolve) => {
     const cut = (code: 'target-timeout' | 'stopping') => {
       callOff();
@@ -120,8 +124,10 @@ async function send(place: TargetPlace, delivery: Delivery, parts: AttemptParts)
     };
     callOff = clock.wakeAt(clock.now() + place.limits.timeoutMs, () => cut('target-timeout'));
     onStop = () => cut('stopping');
+    onLost = () => cut('target-timeout');
   });
   stopping.addEventListener('abort', onStop, { once: true });
+  lost.addEventListener('abort', onLost, { once: true });
   if (stopping.aborted) onStop();
   try {
     const sent = place.target.send(delivery, abort.signal).catch((cause: unknown) => failed('internal', cause));
@@ -134,6 +140,7 @@ async function send(place: TargetPlace, delivery: Delivery, parts: AttemptParts)
   } finally {
     callOff();
     stopping.removeEventListener('abort', onStop);
+    lost.removeEventListener('abort', onLost);
   }
 }
 

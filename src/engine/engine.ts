@@ -108,6 +108,7 @@ export function createEngine(parts: EngineParts): Engine {
     log,
   });
   const grace = new AbortController();
+  let losing = new AbortController();
   let mapper = parts.mapper;
   let mappingProblem: string | null = null;
   let configurationProblem: string | null = null;
@@ -150,6 +151,7 @@ export function createEngine(parts: EngineParts): Engine {
       tally,
       onRecorded: settlements.changed,
       stopping: grace.signal,
+      lost: () => losing.signal,
     },
     clock,
     log,
@@ -248,6 +250,10 @@ export function createEngine(parts: EngineParts): Engine {
       pauses: async () => {
         await pauses.refresh();
         dispatcher.wake();
+      },
+      lost: async () => {
+        losing.abort();
+        losing = new AbortController();
       },
       orphans: async () => {
         dispatcher.wake();
