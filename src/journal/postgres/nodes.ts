@@ -52,8 +52,6 @@ const NAME_AGAIN_MS = 200;
 const MOST_NODES = 100;
 /** Part of the lease after which what is under way is called off. */
 const LOST_AFTER = 0.8;
-/** Part of the lease after which what is under way is called off. */
-const LOST_AFTER = 0.8;
 const CHANNEL = 'sluss';
 
 export type LiveNode = Awaited<ReturnType<typeof joinNodes>>;
@@ -72,7 +70,6 @@ export async function joinNodes(parts: NodeParts) {
   let isClosed = false;
   /** By the clock of this process that no one sets: until then nobody takes our attempts for orphans. */
   let heldUntil = 0;
-  let losing: NodeJS.Timeout | null = null;
   let losing: NodeJS.Timeout | null = null;
   let notices = new Set<Notice>();
   let hasOthers = false;
@@ -110,14 +107,6 @@ export async function joinNodes(parts: NodeParts) {
   let isOusted = false;
   await listen(begin);
   hold(performance.now());
-
-  function hold(from: number) {
-    heldUntil = from + leaseMs;
-    if (losing !== null) clearTimeout(losing);
-    // What is under way needs a moment to end.
-    losing = setTimeout(() => onNotice('lost'), leaseMs * LOST_AFTER);
-    losing.unref();
-  }
 
   function hold(from: number) {
     heldUntil = from + leaseMs;
@@ -234,7 +223,6 @@ export async function joinNodes(parts: NodeParts) {
     async close(): Promise<void> {
       isClosed = true;
       if (timer !== null) clearTimeout(timer);
-      if (losing !== null) clearTimeout(losing);
       if (losing !== null) clearTimeout(losing);
       await beating;
       await telling;
