@@ -7,6 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { createAuthority } from '../../src/simulators/pki.ts';
 import { systemClock } from '../../src/system-clock.ts';
+import { firstLineOptions } from '../../test/whole/engine-process.ts';
 import { NORD } from '../../test/whole/site.ts';
 import { type Child, forkChild } from './child.ts';
 import type { StandInOrder, StandInSaid } from './stand-in.ts';
@@ -147,7 +148,7 @@ async function launch(
   const logFile = join(folder, `engine-${performance.now().toFixed(0)}.log`);
   const log = openSync(logFile, 'w', 0o600);
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [...options, program, 'run', '-c', configFile], {
+  const child = spawn(process.execPath, [...firstLineOptions(program), ...options, program, 'run', '-c', configFile], {
     stdio: ['ignore', log, log],
   });
   const ended = once(child, 'exit') as Promise<[number | null]>;

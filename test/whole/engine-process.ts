@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The project whose engine is tested; the mutation script puts a planted one in its place. */
 export const ROOT = process.env.SLUSS_UNDER_TEST ?? join(import.meta.dirname, '../..');
 const SLUSS = join(ROOT, 'src/cli/sluss.ts');
-/** As the program's first line and the package's scripts start it. */
-const MEMORY = '--max-semi-space-size=8';
 /** Characters of what an engine wrote that are kept. */
 const MOST_OUTPUT = 200_000_000;
 /** Longest wait for anything a process is to say or do: a bound for what hangs, not a measure of speed. */
@@ -42,6 +41,12 @@ export interface EngineProcess {
   stop(): Promise<Ended>;
 }
 
+/** The options the program's own first line gives to Node. */
+export function firstLineOptions(program: string): readonly string[] {
+  const [firstLine = ''] = readFileSync(program, 'utf8').split('\n', 1);
+  return firstLine.split(' ').filter((word) => word.startsWith('--'));
+}
+
 /** Starts `sluss` with these arguments. @param through a command that starts it in its own place, with its arguments */
 export function spawnSluss(
   args: readonly string[],
@@ -49,7 +54,7 @@ export function spawnSluss(
   through: readonly string[] = [],
 ): EngineProcess {
   const [command = process.execPath, ...rest] = [...through, process.execPath];
-  const child: ChildProcess = spawn(command, [...rest, MEMORY, ...nodeOptions, SLUSS, ...args], {
+  const child: ChildProcess = spawn(command, [...rest, ...firstLineOptions(SLUSS), ...nodeOptions, SLUSS, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: '1' },
   });
