@@ -12,6 +12,7 @@ import { addEvidence } from './evidence.ts';
 import { addInit } from './init.ts';
 import { addList } from './list.ts';
 import { addMap } from './map.ts';
+import { addNodes } from './nodes.ts';
 import { addParty } from './party.ts';
 import { addPause } from './pause.ts';
 import { addPauses } from './pauses.ts';
@@ -67,6 +68,7 @@ export async function runProgram(argv: readonly string[], terminal: Terminal = c
     addPause,
     addResume,
     addPauses,
+    addNodes,
     addBackup,
   ])
     add(program, terminal, finish);

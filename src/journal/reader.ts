@@ -2,6 +2,7 @@ import type { HistoryEvent, StoredAct, StoredDelivery, StoredMessage } from '../
 import type { FoundMessages, MessageQuery, PageRequest, Pause } from '../contracts/operations.ts';
 import { openReader } from './database.ts';
 import { MIGRATIONS } from './migrations.ts';
+import type { SeenNode } from './postgres/nodes.ts';
 import { makeReads } from './reads.ts';
 
 /** A journal for those who only look: beside a running engine or without one, it changes nothing and takes no lock. */
@@ -25,6 +26,9 @@ export type RemoteJournalReader = {
   readonly [Name in keyof JournalReader]: (
     ...args: Parameters<JournalReader[Name]>
   ) => Promise<ReturnType<JournalReader[Name]>>;
+} & {
+  /** Every node that ever shared it, by name; absent = it is a file, and one engine's own. */
+  readonly listNodes?: () => Promise<readonly SeenNode[]>;
 };
 
 /** @throws Error in words if there is no journal, or another version of Sluss wrote it */

@@ -16,6 +16,7 @@ const READS = [
   'readHistory',
   'listPauses',
   'listActs',
+  'listNodes',
 ] as const satisfies readonly (keyof RemoteJournalReader)[];
 
 /** @throws Error in words if there is no journal, or another version of Sluss wrote it */
