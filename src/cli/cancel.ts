@@ -27,7 +27,7 @@ export async function cancel(things: readonly Thing[], options: CancelOptions, t
 export function addCancel(program: Command, terminal: Terminal, finish: (code: ExitCode) => void): void {
   const command = program
     .command('cancel')
-    .description('give up what waits or is held')
+    .description('give up what waits, is held or lacks a request')
     .argument('[ids...]', 'messages (17) or single deliveries (d42)', readThing);
   addBulkOptions(addOperatorOptions(command, true))
     .addHelpText('after', HELP)
@@ -35,10 +35,12 @@ export function addCancel(program: Command, terminal: Terminal, finish: (code: E
 }
 
 const HELP = `
-Deliveries of a message (or one delivery) are cancelled; what is in flight is
-not. A message that is held itself is settled by it: nothing more is to be done
-about it. The same result, stated again, does not bring back what was
-cancelled; sluss replay does.
+Deliveries of a message (or one delivery) are cancelled, also those that lack a
+request (sluss list --lacking); what is in flight is not. A message that is
+held itself is settled by it: nothing more is to be done about it. A request
+that the message brought is taken back: results that come from then on, and
+corrections, lack it again. The same result, stated again, does not bring back
+what was cancelled; sluss replay does.
 
 A running engine does it at once; without one the journal itself is written.
 Who and why stay in the history (sluss show).
@@ -49,4 +51,5 @@ not, 2 if the configuration has mistakes.
 Examples:
   sluss cancel 17 --why 'sample mixed up, the laboratory sends a new one'
   sluss cancel d42 --why 'certificate handed out on paper'
+  sluss cancel 17 23 --why 'wants no certificate any more; 23 had the request'
   sluss cancel --all-held --channel test --why 'test messages' --yes`;

@@ -66,9 +66,15 @@ export interface Journal {
    * could not be made before.
    */
   release(deliveryId: number, act: Act, body?: Uint8Array): Promise<Released>;
-  /** Cancels a delivery that waits or is held; one that is in flight goes on. */
+  /**
+   * Cancels a delivery that waits, is held or lacks something, so that nothing that is provided lets it go any more; one
+   * that is in flight goes on.
+   */
   cancel(deliveryId: number, act: Act): Promise<Cancelled>;
-  /** Settles a held message for good: `skipped`, for the reason `cancelled`. False = it is not held. */
+  /**
+   * Settles a held message for good: `skipped`, for the reason `cancelled`. Takes back what a message of whatever state
+   * provided: what needs it from then on lacks it, unless another message provided it too. False = there was neither.
+   */
   dismiss(messageId: number, act: Act): Promise<boolean>;
   /** Keeps a pause until it is resumed; false = it is kept already. Claims do not look at it: the engine leaves its slots out. */
   pause(scope: PauseScope, act: Act): Promise<boolean>;
@@ -300,7 +306,7 @@ export interface HistoryEvent {
   readonly deliveryId: number | null;
   /**
    * Event name of the lifecycle table, or one that changes no state: `resent`, `linked`, `overtaken`, `attempt`,
-   * `provides` (of the message that brought what `delivery 3` lacked), `control-id-reused`, `ack-owed`, `ack-written`, `ack-waived`, `ack-returned`, `ack-dropped`, `pruned`, `restored`.
+   * `provides` (of the message that brought what `delivery 3` lacked), `taken-back` (what it provided), `control-id-reused`, `ack-owed`, `ack-written`, `ack-waived`, `ack-returned`, `ack-dropped`, `pruned`, `restored`.
    */
   readonly event: string;
   readonly from: string | null;

@@ -64,6 +64,7 @@ export const DELIVERY_TRANSITIONS: readonly Transition<DeliveryState>[] = [
   { event: 'counts-again', from: 'cancelled', to: 'waiting' },
   { event: 'cancelled', from: 'waiting', to: 'cancelled' },
   { event: 'cancelled', from: 'held', to: 'cancelled' },
+  { event: 'cancelled', from: 'cancelled', to: 'cancelled' },
   { event: 'released', from: 'held', to: 'waiting' },
 ];
 

@@ -20,8 +20,8 @@ export interface Operations {
   /** Lets held deliveries go: one, or all that a message has. What has been overtaken is cancelled as `stale` instead. */
   release(things: readonly Thing[], by: Operator): Promise<DeliveryActed[]>;
   /**
-   * Gives up deliveries that wait or are held: one, or all that a message has. A held message is settled by it:
-   * `skipped`, for the reason `cancelled`.
+   * Gives up deliveries that wait, are held or lack something: one, or all that a message has. A held message is settled
+   * by it: `skipped`, for the reason `cancelled`; and what a message provided, such as a request, is taken back.
    */
   cancel(things: readonly Thing[], by: Operator): Promise<DeliveryActed[]>;
   /**

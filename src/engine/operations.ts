@@ -168,9 +168,15 @@ export function createOperations(parts: OperationsParts): Operations {
         }
         const { message, deliveries } = found;
         const isWhole = 'message' in thing;
-        const open = isWhole ? deliveries.filter(({ state }) => state === 'waiting' || state === 'held') : deliveries;
-        for (const delivery of open) ends.push(await cancelOne(delivery, by));
-        if (!isWhole) continue;
+        const given: DeliveryActed[] = [];
+        for (const delivery of isWhole ? deliveries.filter(mayYetGo) : deliveries)
+          given.push(await cancelOne(delivery, by));
+        if (!isWhole) {
+          ends.push(...given);
+          continue;
+        }
+        const open = given.filter(({ result }) => result !== 'ended');
+        ends.push(...open);
         const itself = { messageId: message.id, deliveryId: null, overtakenBy: null };
         const isSettled = await journal.dismiss(message.id, actOf(by));
         if (isSettled) {
@@ -190,6 +196,11 @@ export function createOperations(parts: OperationsParts): Operations {
     resume: (scope, by) => pauses.resume(scope, actOf(by)),
     pauses: async () => pauses.list(),
   };
+}
+
+/** It waits, is held, or perhaps lacks something: only the journal knows what else ended it. */
+function mayYetGo({ state, needs }: StoredDelivery): boolean {
+  return state === 'waiting' || state === 'held' || (state === 'cancelled' && needs?.providedBy === null);
 }
 
 /** A sender that had a positive answer would not hear of a refusal now, so what would be refused is held. */

@@ -4,6 +4,7 @@ import type { MessageState } from '../contracts/lifecycle.ts';
 import type { Act } from '../contracts/operations.ts';
 import type { Lanes } from './lanes.ts';
 import type { Once } from './once.ts';
+import type { Provisions } from './provisions.ts';
 import { isLiving, type KnownDelivery, type Results } from './results.ts';
 import type { MessageRef, Transitions } from './transitions.ts';
 
@@ -14,7 +15,14 @@ type ActedOn = KnownDelivery & {
 };
 
 /** What a person does to a delivery or a held message, on SQLite; to be called inside a transaction. */
-export function makeActs(db: Database, lanes: Lanes, results: Results, transitions: Transitions, once: Once) {
+export function makeActs(
+  db: Database,
+  lanes: Lanes,
+  results: Results,
+  transitions: Transitions,
+  once: Once,
+  provisions: Pick<Provisions, 'withdraw'>,
+) {
   const read = db.prepare<[number], ActedOn>(
     `select id, message_id, result_id, target, party, lane_key, operation, digest, on_correction, state, ended, turn,
        attempts, may_have_arrived, after_id, once_key, need_key, fault, not_after
@@ -58,7 +66,8 @@ export function makeActs(db: Database, lanes: Lanes, results: Results, transitio
     cancel(deliveryId: number, act: Act): Cancelled {
       const delivery = read.get(deliveryId);
       if (delivery === undefined) return { result: 'not-found' };
-      if (!isLiving(delivery)) return { result: 'ended' };
+      // What lacks something would go for whoever provides it.
+      if (!isLiving(delivery) && delivery.ended !== 'lacking') return { result: 'ended' };
       if (delivery.turn === 'flight') return { result: 'in-flight' };
       transitions.actAs(act);
       transitions.delivery(delivery, delivery.state, 'cancelled', { at: act.at, event: 'cancelled', why: null });
@@ -68,12 +77,17 @@ export function makeActs(db: Database, lanes: Lanes, results: Results, transitio
 
     dismiss(messageId: number, act: Act): boolean {
       const message = readMessage.get(messageId);
-      if (message?.state !== 'held') return false;
+      if (message === undefined) return false;
       transitions.actAs(act);
-      transitions.message(message, 'held', 'skipped', { at: act.at, event: 'cancelled', why: null });
-      const skipped = [...(JSON.parse(message.skipped) as unknown[]), { reason: 'cancelled', at: null }];
-      setSkipped.run(JSON.stringify(skipped), messageId);
-      return true;
+      const isHeld = message.state === 'held';
+      if (isHeld) {
+        transitions.message(message, 'held', 'skipped', { at: act.at, event: 'cancelled', why: null });
+        const skipped = [...(JSON.parse(message.skipped) as unknown[]), { reason: 'cancelled', at: null }];
+        setSkipped.run(JSON.stringify(skipped), messageId);
+      }
+      const isTakenBack = provisions.withdraw(messageId);
+      if (isTakenBack) transitions.note(messageId, null, { at: act.at, event: 'taken-back', why: null });
+      return isHeld || isTakenBack;
     },
   };
 }

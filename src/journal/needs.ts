@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3';
 import type { FaultRecord } from '../contracts/fault.ts';
 import type { Lanes } from './lanes.ts';
 import type { Once } from './once.ts';
-import { hasLastWord, type KnownDelivery, plainFault, type Results, whyHold } from './results.ts';
+import { type KnownDelivery, plainFault, type Results, whyHold } from './results.ts';
 import type { Transitions } from './transitions.ts';
 
 interface Lacking extends KnownDelivery {
@@ -15,7 +15,7 @@ interface Lacking extends KnownDelivery {
 export type Needs = ReturnType<typeof makeNeeds>;
 
 /**
- * What lacked something when it was admitted goes once a message provides that: rows N1 to N12 of `docs/results.md`. Until
+ * What lacked something when it was admitted goes once a message provides that: rows N1 to N14 of `docs/results.md`. Until
  * then it is cancelled, so that it stands in nobody's way in its lane. To be called inside a transaction.
  */
 export function makeNeeds(
@@ -44,9 +44,7 @@ export function makeNeeds(
     setProvided.run(by, at, hold === null ? null : JSON.stringify(hold), one.id);
     transitions.note(by, null, { at, event: 'provides', why: `delivery ${one.id}` });
     once.touch(one.once_key);
-    if (hasLastWord(others, one, one.digest)) {
-      transitions.delivery(one, 'cancelled', 'cancelled', { at, event: 'superseded', why });
-    } else if (isTooLate || !results.hasBody(one.id)) {
+    if (isTooLate || !results.hasBody(one.id)) {
       transitions.delivery(one, 'cancelled', 'cancelled', { at, event: 'expired', why });
     } else if (hold !== null) {
       transitions.delivery(one, 'cancelled', 'held', { at, event: 'provided', why });

@@ -22,9 +22,7 @@ export function makeProvisions(db: Database) {
     },
     /** The first message that brought it; null = none has. */
     find: (key: string): Provision | null => readFirst.get(key) ?? null,
-    /** The message gets another outcome, or is forgotten. */
-    withdraw(messageId: number) {
-      remove.run(messageId);
-    },
+    /** The message gets another outcome, or a person takes back what it brought; false = it had brought nothing. */
+    withdraw: (messageId: number): boolean => remove.run(messageId).changes > 0,
   };
 }

@@ -28,7 +28,7 @@ export function makeWrites(db: Database, arrivals: Arrivals) {
   const owedAcks = makeOwedAcks(db, results, transitions);
   const calls = {
     ...makeAdmissions(db, results, transitions, owedAcks, arrivals, once, provisions, needs),
-    ...makeActs(db, lanes, results, transitions, once),
+    ...makeActs(db, lanes, results, transitions, once, provisions),
     record: attempts.record,
     payAck: owedAcks.payAck,
     prune: makePruning(db, transitions, owedAcks),

@@ -78,6 +78,21 @@ describe('the operations of a running engine', () => {
     expect((await operations.cancel([{ message: 1 }], ALVA)).map(({ result }) => result)).toEqual(['ended']);
   });
 
+  it('give up what lacks a request, and take back the request of a message', async () => {
+    const needs = { key: 'request', reason: 'not-requested' };
+    bench.mapper.onMap = () => mapped({ drafts: [draft('A', { needs })], skipped: [{ reason: 'x', at: null }] });
+    await bench.source.give(message('A'));
+    bench.mapper.onMap = () => mapped({ provides: ['another'] });
+    await bench.source.give(message('B'));
+    const { operations } = bench.engine;
+    const cancel = async (id: number) =>
+      (await operations.cancel([{ message: id }], ALVA)).map(({ deliveryId, result }) => [deliveryId, result]);
+    expect(await cancel(1)).toEqual([[1, 'cancelled']]);
+    expect(await cancel(1)).toEqual([[null, 'ended']]);
+    expect(await cancel(2)).toEqual([[null, 'cancelled']]);
+    expect(await cancel(2)).toEqual([[null, 'ended']]);
+  });
+
   it('map again with the mappings in force, and leave what is not mended where that is asked for', async () => {
     bench.mapper.onMap = () => mapped({ faults: [new Fault('code-unmapped').record] });
     await bench.source.give(message('A'));

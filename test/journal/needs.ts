@@ -21,7 +21,7 @@ const NEEDS = { key: 'request', reason: 'not-requested' };
 const PERSON = { by: 'anna', note: null, at: 90 };
 const LEFT_OUT = { state: 'skipped', skipped: [{ reason: 'not-requested', at: 'OBX[1]' }] } as const;
 
-/** Rows N1 to N12 of docs/results.md. */
+/** Rows N1 to N14 of docs/results.md. */
 export function describeNeeds(makePlace: () => Promise<Place>): void {
   let place: Place;
   let journal: Journal;
@@ -77,6 +77,15 @@ export function describeNeeds(makePlace: () => Promise<Place>): void {
       expect((await journal.claim([], 8)).nextDueAt).toBe(50);
       const { body } = await claimOne(journal, 50);
       expect(Buffer.from(body).toString()).toBe('{"result":"a"}');
+    });
+
+    it('N3: … each of several for itself, where they need different things', async () => {
+      const one = (key: string) => draft('a', { needs: { key, reason: key }, body: Buffer.from(`"${key}"`) });
+      await journal.admit(stating('result', 1, ['a', '1', 'd'], [one('first'), one('second')], LEFT_OUT));
+      await ask('first', 2, 'first');
+      expect(Buffer.from((await deliverOne(journal, 3)).body).toString()).toBe('"first"');
+      await ask('second', 4, 'second');
+      expect(Buffer.from((await deliverOne(journal, 5)).body).toString()).toBe('"second"');
     });
 
     it('N4: goes when an earlier message had provided it, over a restart', async () => {
@@ -229,8 +238,15 @@ export function describeNeeds(makePlace: () => Promise<Place>): void {
       await journal.replay(2, outcome({ provides: [NEEDS.key] }), PERSON);
       expect(await claimKeys(journal, 91)).toEqual(['a']);
       await journal.replay(2, outcome({ provides: ['another'] }), PERSON);
-      await journal.admit(stating('b', 92, ['b', '1', 'd'], [{ needs: NEEDS }], LEFT_OUT));
+      await journal.admit(stating('b', 92, ['b', '1', 'd'], [{ needs: NEEDS, laneKey: 'b' }], LEFT_OUT));
       expect(await claimKeys(journal, 93)).toEqual([]);
+    });
+
+    it('N12: … nor does a message that came again under another mapping leave what it provided before', async () => {
+      await journal.admit(admission('request', 1, { state: 'held', provides: [NEEDS.key], mappingVersion: 'v1' }));
+      await journal.admit(admission('request', 2, { provides: ['another'], mappingVersion: 'v2' }));
+      await give('result', 3);
+      expect(await statesOf(journal, 2)).toEqual(['cancelled']);
     });
 
     it('N12: a refused message provides nothing', async () => {
@@ -239,6 +255,61 @@ export function describeNeeds(makePlace: () => Promise<Place>): void {
       expect(await claimKeys(journal, 3)).toEqual([]);
       await give('result', 4);
       expect(await claimKeys(journal, 5)).toEqual([]);
+    });
+
+    it('N13: is given up for good by a person, whoever asks and whatever says the same again', async () => {
+      await give('result', 1);
+      expect(await journal.cancel(1, PERSON)).toEqual({ result: 'cancelled' });
+      expect((await journal.readHistory(1)).at(-1)).toMatchObject({ event: 'cancelled', to: 'cancelled', by: 'anna' });
+      expect([await lacksOf(), await stateOf(1)]).toEqual([[null], 'skipped']);
+      expect((await journal.readOverview(91)).deliveries).toMatchObject([{ state: 'cancelled', count: 1 }]);
+      expect(await journal.cancel(1, PERSON)).toEqual({ result: 'ended' });
+      await ask('request', 92);
+      await give('result again', 93);
+      await give('result asked', 94, {}, { provides: [NEEDS.key] });
+      await give('result of another order', 95, { needs: { key: 'another', reason: 'not-requested' } });
+      await ask('another request', 96, 'another');
+      expect(await claimKeys(journal, 97)).toEqual([]);
+      expect((await journal.readOverview(98)).deliveries).toMatchObject([{ state: 'cancelled', count: 1 }]);
+    });
+
+    it('N13: … but a newer version is another, and so is what a person asks for by a replay', async () => {
+      await give('result', 1);
+      await journal.cancel(1, PERSON);
+      await journal.admit(stating('corrected', 91, ['a', '2', 'e'], [{ needs: NEEDS, body: Buffer.from('2') }]));
+      expect(await claimKeys(journal, 92)).toEqual([]);
+      await journal.cancel(2, PERSON);
+      await ask('request', 93);
+      expect(await claimKeys(journal, 94)).toEqual([]);
+      const again = stating('', 95, ['a', '2', 'e'], [{ needs: NEEDS, body: Buffer.from('2') }]).outcome;
+      await journal.replay(2, again, PERSON);
+      expect(Buffer.from((await claimOne(journal, 96)).body).toString()).toBe('2');
+    });
+
+    it('N14: lacks it again from when a person takes back what a message provided', async () => {
+      await ask('request', 1);
+      await give('result', 2);
+      expect(await journal.cancel(1, PERSON)).toEqual({ result: 'cancelled' });
+      expect(await journal.dismiss(1, { ...PERSON, note: 'she does not want one' })).toBe(true);
+      expect(await stateOf(1)).toBe('mapped');
+      expect((await journal.readHistory(1)).at(-1)).toMatchObject({
+        ...{ event: 'taken-back', from: null, to: null, by: 'anna', note: 'she does not want one' },
+      });
+      expect(await journal.dismiss(1, PERSON)).toBe(false);
+      // The same bytes again are no other request.
+      await ask('request', 91);
+      await journal.admit(stating('corrected', 92, ['a', '2', 'e'], [{ needs: NEEDS }], LEFT_OUT));
+      expect(await claimKeys(journal, 93)).toEqual([]);
+      await ask('a new request', 94);
+      expect(await claimKeys(journal, 95)).toEqual(['a']);
+    });
+
+    it('N14: … and goes where another message provided it too', async () => {
+      await ask('request', 1);
+      await ask('request too', 2);
+      await journal.dismiss(1, PERSON);
+      await give('result', 91);
+      expect(await needsOf(3)).toEqual([{ reason: 'not-requested', providedBy: 2, providedAt: 2 }]);
     });
   });
 

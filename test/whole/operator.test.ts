@@ -147,6 +147,21 @@ describe('an operator, beside an engine that runs', () => {
     expect((await act('release', 'd1')).code).toBe(1);
   }, 120_000);
 
+  it('gives up what nobody has asked for, so that no request brings it back, and takes a request back', async () => {
+    await begin();
+    const [asked, unasked] = [message('ASKED', 1, ['A']), message('UNASKED', 1, ['A'])];
+    await send(Buffer.from(unasked.toString('latin1').replace('TESTBEVIS', ''), 'latin1'));
+    expect((await sluss('list', '--lacking')).out).toMatch(/UNASKED .*lacking: not-requested$/);
+    expect(await act('cancel', '1')).toMatchObject({ code: 0, out: 'd1 of 1           cancelled' });
+    expect((await sluss('list', '--lacking')).out).toBe('nothing found');
+    await send(asked);
+    expect((await sluss('show', '2')).out).toContain('linked');
+    expect(await act('cancel', '2')).toMatchObject({ code: 0, out: '2                 cancelled' });
+    expect((await sluss('show', '2')).out).toMatch(/taken-back.*alva/);
+    expect((await act('cancel', '1', '2')).code).toBe(1);
+    expect((await sluss('list', '--deliveries', 'cancelled')).out.split('\n')).toHaveLength(2);
+  }, 120_000);
+
   it('backs the journal up while it is written, into a file that only its owner may read, and replaces nothing', async () => {
     const engine = await begin();
     await send(...Array.from({ length: 20 }, (_, i) => message(`B${i}`, i, [`R${i}`])));

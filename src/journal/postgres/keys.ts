@@ -69,7 +69,7 @@ export function keysOfCall({ call, args }: Request, hints: (deliveryId: number) 
     case 'endOverdue':
       return [['delivery', args[0] as number]];
     case 'dismiss':
-      return [['message', args[0] as number]];
+      return keysOfMessage(args[0] as number);
     default:
       return [];
   }
