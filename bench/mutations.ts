@@ -42,9 +42,9 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'takes a result that is stated again for a new one',
-    file: 'mapping/mapping.ts',
-    from: "'digest',\n",
-    to: "'digest', String(Math.random()),\n",
+    file: 'mapping/results.ts',
+    from: "['digest', ",
+    to: "['digest', String(Math.random()), ",
   },
   {
     name: 'forgets what was in flight when it died',

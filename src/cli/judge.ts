@@ -10,7 +10,7 @@ import { parseExactJson } from '../fhir/exact-json.ts';
 import { type Header, readHeader } from '../hl7/header.ts';
 import { bodyText } from '../mapping/body-text.ts';
 import type { Explanation } from '../mapping/mapper.ts';
-import type { MadeBody } from '../mapping/mapping.ts';
+import type { MadeBody } from '../mapping/result-outcome.ts';
 import type { Bench, BenchChannel } from './workbench.ts';
 
 /** What a message would become if it came now. */

@@ -4,8 +4,8 @@ import { parseExactJson } from '../fhir/exact-json.ts';
 import { resourceShapeOf } from '../fhir/r4-shape.ts';
 import type { Expectation, ExpectedDelivery, ExpectedList, ExpectedWord } from './expectation.ts';
 import { compareInPart, type Mismatch } from './in-part.ts';
-import type { MadeBody } from './mapping.ts';
 import { entriesByElement, findMaker } from './resource-faults.ts';
+import type { MadeBody } from './result-outcome.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 /** What is otherwise, and which rule made it so. */

@@ -5,7 +5,8 @@ import { arrangeGroups } from '../hl7/group.ts';
 import { type Header, readHeader } from '../hl7/header.ts';
 import { type Message, parseMessage } from '../hl7/message.ts';
 import { checkStructure } from '../hl7/structure.ts';
-import { gatherOutcomes, type MadeBody, type MessageMapping } from './mapping.ts';
+import type { MessageMapping } from './mapping.ts';
+import { gatherOutcomes, type MadeBody } from './result-outcome.ts';
 import type { Run } from './scope.ts';
 import { type TableMiss, Trail } from './trail.ts';
 

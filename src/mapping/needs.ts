@@ -1,6 +1,6 @@
+import { compileParts } from './parts.ts';
 import { keepProblem } from './problem.ts';
 import { readReason } from './reason.ts';
-import { compilePart } from './rule.ts';
 import type { Scope } from './scope.ts';
 import type { Evaluate, Surroundings } from './surroundings.ts';
 import { compileWhen } from './when.ts';
@@ -40,5 +40,5 @@ export function compileProvides(node: YamlNode | null, around: Surroundings): Pr
 /** What two messages say of the same thing has the same parts in the same order, in whichever mappings. */
 function compileKey(node: YamlNode, key: YamlNode | undefined, around: Surroundings): Evaluate[] {
   if (key === undefined) return node.fail('key: … is needed, what the request and the result have in common');
-  return (key.isList ? key.items() : [key]).map((item) => compilePart(item, around));
+  return compileParts(key, around);
 }

@@ -18,3 +18,13 @@ export function tryTo(evaluate: Evaluate, scope: Scope): Found | null {
 export function tryWithin(trail: Trail, step: string, evaluate: Evaluate, scope: Scope): Found | null {
   return trail.within(step, () => tryTo(evaluate, scope));
 }
+
+/** What `make` makes, or where a fault keeps it from that, what `otherwise` makes of the fault. */
+export function orOnFault<Made>(make: () => Made, otherwise: (fault: Fault) => Made): Made {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof Fault) return otherwise(error);
+    throw error;
+  }
+}
