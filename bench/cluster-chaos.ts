@@ -32,7 +32,7 @@ for (let seed = Number(values.seed), round = 1; round === 1 || performance.now()
     senders: 9,
     messagesEach: Number(values.messages),
     patientsEach: 12,
-    filesEach: 0,
+    filesEach: 2,
     leaseMs: 3_000,
     // Each of them once at least.
     faults: [...CLUSTER_FAULTS, ...Array.from({ length: Number(values.faults) - CLUSTER_FAULTS.length }, pick)],
