@@ -79,6 +79,7 @@ function load(
     },
     isCharset: (name) => name === '8859/1',
     isFolder: (path) => more.folders?.includes(path) ?? true,
+    checkJournalUrl: (url) => (url.includes('nowhere') ? 'the URL names no database' : null),
     makeSecret: (more.mayMake ?? true) ? () => 'm'.repeat(43) : null,
   });
 }
@@ -414,5 +415,48 @@ describe('the JSON schema', () => {
     for (const word of ['"const":"service"', '"const":"mllp"', '"url"', '"giveUpAfter"', 'Port.']) {
       expect(text).toContain(word);
     }
+  });
+});
+
+describe('a journal that nodes share', () => {
+  const journalOf = (value: string) => GOOD.replace('./data/journal.db', value);
+
+  it('is a URL, and is shown without its user', async () => {
+    const { journal, journalServer, journalLimits, control } = await load(
+      journalOf('postgres://sluss:pw@db1,db2/results'),
+    );
+    expect(journal).toBe('postgres://db1,db2/results');
+    expect(journalServer).toEqual({
+      url: 'postgres://sluss:pw@db1,db2/results',
+      password: null,
+      node: null,
+      leaseMs: 15_000,
+    });
+    expect(journalLimits).toMatchObject({ reserveBytes: 0, maxQueued: 10_000 });
+    expect(control).toBe(join(folder, 'sluss.yaml.sock'));
+  });
+
+  it('takes its password from a file or the environment, a name and a lease', async () => {
+    const value =
+      '{ url: postgres://sluss@db/results, password: { env: PW }, node: nord, lease: 5s, socket: run.sock }';
+    const { journalServer, control } = await load(journalOf(value), { env: { SLUSS_SECRET: SECRET, PW: 'hush' } });
+    expect(journalServer).toMatchObject({ password: 'hush', node: 'nord', leaseMs: 5_000 });
+    expect(control).toBe(join(folder, 'run.sock'));
+    expect(await problemsOf(journalOf(value))).toEqual([
+      expect.stringMatching(/^2:\d+ “journal.password”: the environment variable PW is not set\.$/),
+    ]);
+  });
+
+  it('is refused at its line where the URL is wrong, in words without it', async () => {
+    for (const value of ['postgres://u:hush@nowhere', '{ url: postgres://u:hush@nowhere }']) {
+      const [problem] = await problemsOf(journalOf(value));
+      expect(problem).toMatch(/^2:\d+ “journal”: the URL names no database\.$/);
+    }
+    expect(await problemsOf(journalOf('{ url: mysql://h/d }'))).toEqual([expect.stringContaining('postgres://')]);
+  });
+
+  it('of a file has its socket beside it', async () => {
+    const { journalServer, control } = await load(GOOD);
+    expect([journalServer, control]).toEqual([null, join(folder, 'data/journal.db.sock')]);
   });
 });

@@ -1,8 +1,8 @@
 import type { Claimed, Slot } from '../../contracts/journal.ts';
 import type { Delivery } from '../../contracts/target.ts';
 import type { Connection } from './connection.ts';
-import { prepared } from './gather.ts';
 import type { Key } from './keys.ts';
+import { prepared } from './prepared.ts';
 
 /** How many heads one claim wakes at most. */
 const MAX_SWEEP = 1_000;

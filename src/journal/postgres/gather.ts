@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto';
-import type { Connection, Query } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { type Key, type KeySet, LOCKED, makeKeySet } from './keys.ts';
-import { type Column, emptyRows, keyOf, namesOf, type Row, type Rows, type Scratch } from './scratch.ts';
+import { giveBack, NO_NUMBERS, takeNumbers } from './numbers.ts';
+import { prepared } from './prepared.ts';
+import { type Column, emptyRows, keyOf, type Numbers, namesOf, type Row, type Rows, type Scratch } from './scratch.ts';
 
 /** Somebody else has a lock that was found to be needed too late to wait for it: all is to be begun again, with these. */
 export interface Retry {
@@ -10,6 +12,8 @@ export interface Retry {
 
 export interface Gathered {
   readonly rows: Rows;
+  /** Taken behind all that was read. */
+  readonly numbers: Numbers;
   readonly keys: KeySet;
   /** Lanes of which only the first rows were read, and how many. */
   readonly cut: readonly { readonly rows: readonly Row[] }[];
@@ -61,12 +65,18 @@ export function makeGather({ columns }: Pick<Scratch, 'columns'>) {
          and state = 'waiting' order by place, id limit $4) d`,
   } as const;
 
-  return async function gather(client: Connection, known: KeySet, laneRows = LANE_ROWS): Promise<Gathered | Retry> {
+  return async function gather(
+    client: Connection,
+    known: KeySet,
+    wanted: Numbers,
+    laneRows = LANE_ROWS,
+  ): Promise<Gathered | Retry> {
     const rows = emptyRows();
     const keys = makeKeySet(known.all.values());
     const lanes = new Map<string, Row[]>();
     let pending = keys;
     let isFirst = true;
+    let numbers: Numbers = NO_NUMBERS;
 
     const put = (table: keyof Rows, row: Row) => void rows[table].set(keyOf(table, row), row);
     const ask = async (text: string, ...values: readonly unknown[]): Promise<Row[]> =>
@@ -157,15 +167,26 @@ export function makeGather({ columns }: Pick<Scratch, 'columns'>) {
         },
         laneRows,
       );
-      const [locked] = await Promise.all([locking, ...asking]);
+      // Those of the round before were taken too early.
+      if (!isFirst) asking.push(giveBack(client, numbers, wanted, NO_NUMBERS));
+      const [locked, taken] = await Promise.all([locking, takeNumbers(client, wanted), ...asking]);
+      numbers = taken;
 
       const next = makeKeySet(found.filter((key) => !keys.has(key)));
       for (const key of next.all.values()) keys.add(key);
-      if (!isFirst && locked !== null && locked.rows[0].is_locked !== true) return { keys };
+      if (!isFirst && locked !== null && locked.rows[0].is_locked !== true) {
+        await giveBack(client, numbers, wanted, NO_NUMBERS);
+        return { keys };
+      }
       pending = next;
       isFirst = false;
     }
-    return { rows, keys, cut: [...lanes.values()].filter((of) => of.length === laneRows).map((of) => ({ rows: of })) };
+    return {
+      rows,
+      keys,
+      numbers,
+      cut: [...lanes.values()].filter((of) => of.length === laneRows).map((of) => ({ rows: of })),
+    };
   };
 }
 
@@ -190,16 +211,4 @@ function lockNumbers(keys: KeySet): string[] {
     if (LOCKED.includes(kind)) numbers.add(Buffer.from(hash('sha1', name), 'hex').readBigInt64BE());
   }
   return [...numbers].sort((a, b) => (a < b ? -1 : 1)).map(String);
-}
-
-const statementNames = new Map<string, string>();
-
-/** Parsed and planned once a connection. */
-export function prepared(text: string, values: readonly unknown[]): Query {
-  let name = statementNames.get(text);
-  if (name === undefined) {
-    name = `sluss_${statementNames.size + 1}`;
-    statementNames.set(text, name);
-  }
-  return { name, text, values: values as unknown[] };
 }

@@ -77,12 +77,12 @@ export function keysOfCall({ call, args }: Request, hints: (deliveryId: number) 
 
 /** How many numbers a call may take for new rows, at most. */
 export function numbersOfCall({ call, args }: Request): { messages: number; deliveries: number; results: number } {
-  const ofDrafts = (drafts: number, statements = 0) => ({
+  const ofKeys = (drafts: readonly OutcomeDraft[], stated: readonly { readonly resultKey: string }[] = []) => ({
     messages: 0,
-    deliveries: drafts,
-    results: drafts + statements,
+    deliveries: drafts.length,
+    results: new Set([...drafts, ...stated].map(({ resultKey }) => resultKey)).size,
   });
-  const ofOutcome = ({ drafts, statements }: Outcome) => ofDrafts(drafts.length, statements.length);
+  const ofOutcome = ({ drafts, statements }: Outcome) => ofKeys(drafts, statements);
   switch (call) {
     case 'admit':
       return { ...ofOutcome((args[0] as Admission).outcome), messages: 1 };
@@ -91,11 +91,13 @@ export function numbersOfCall({ call, args }: Request): { messages: number; deli
     case 'replay':
       return ofOutcome(args[1] as Outcome);
     case 'record':
-      return ofDrafts((args[0] as AttemptEnd).followUps.length);
-    case 'payAck':
-      return ofDrafts(typeof (args[0] as AckPayment).by === 'string' ? 0 : 1);
+      return ofKeys((args[0] as AttemptEnd).followUps);
+    case 'payAck': {
+      const { by } = args[0] as AckPayment;
+      return ofKeys(typeof by === 'string' ? [] : [by]);
+    }
     default:
-      return ofDrafts(0);
+      return ofKeys([]);
   }
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Fault } from '../../contracts/fault.ts';
 import { type Connection, errorCode } from './connection.ts';
-import { prepared } from './gather.ts';
+import { prepared } from './prepared.ts';
 
 /** What a node says of itself, for whoever wants to know which run side by side. */
 export interface NodeFacts {

@@ -2,7 +2,7 @@ import type { StoredAlarm } from '../../contracts/alarm.ts';
 import type { ArrivalHour } from '../../contracts/journal.ts';
 import type { Act, PauseScope } from '../../contracts/operations.ts';
 import type { Connection } from './connection.ts';
-import { prepared } from './gather.ts';
+import { prepared } from './prepared.ts';
 
 /** What nothing has to be decided about. To be called inside a transaction. '' stands for any. */
 export function makePlainWrites(node: () => number) {

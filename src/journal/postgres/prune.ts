@@ -1,7 +1,9 @@
 import type { PruneBite, Pruned } from '../../contracts/journal.ts';
 import type { Connection } from './connection.ts';
-import { type Gather, prepared } from './gather.ts';
+import type { Gather } from './gather.ts';
 import { type Key, makeKeySet } from './keys.ts';
+import { NO_NUMBERS } from './numbers.ts';
+import { prepared } from './prepared.ts';
 import { keyOf, namesOf, type Row, type Rows, type Scratch } from './scratch.ts';
 
 /** The SQL that finds what a bite looks at. */
@@ -36,7 +38,7 @@ export async function readBite(
     ['message', id],
     ['of-message', id],
   ]);
-  const gathered = await gather(on, makeKeySet(keys));
+  const gathered = await gather(on, makeKeySet(keys), NO_NUMBERS);
   if (!('rows' in gathered)) return null;
   const { rows } = gathered;
   // Only what is walked through may look as if it had bytes, and each body counts with its size.
@@ -86,7 +88,7 @@ async function pruneResults(
 ): Promise<Pruned> {
   const { rows } = await on.query<{ id: number; key: string }>(prepared(POSTGRES_PRUNE_SQL.results, [after, limit]));
   // Nobody may be about to use one of them.
-  await gather(on, makeKeySet(rows.map(({ key }): Key => ['result', key])));
+  await gather(on, makeKeySet(rows.map(({ key }): Key => ['result', key])), NO_NUMBERS);
   const sql = `delete from results r where id = any ($1::bigint[])
     and not exists (select 1 from deliveries where result_id = r.id)
     and not exists (select 1 from messages where id = r.last_message_id)`;

@@ -13,8 +13,8 @@ import type { FoundMessages, MessageQuery, PageRequest, Pause, PauseScope } from
 import { type DeliveryRow, type MessageRow, rowToDelivery, rowToMessage } from '../stored-rows.ts';
 import type { Query } from './connection.ts';
 import { findMessages } from './finds.ts';
-import { prepared } from './gather.ts';
 import { NODES, ORPHANS, type Orphan, OWN_ORPHANS, type SeenNode } from './nodes.ts';
+import { prepared } from './prepared.ts';
 
 const MESSAGE = `select id, channel, coalesce(bytes, '') as bytes, bytes is null as "isPruned", control_id as "controlId", origin,
     sender, received_at as "receivedAt", state, mapping_version as "mappingVersion", skipped, faults, warnings,

@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts';
-import { prepared } from './gather.ts';
+import { prepared } from './prepared.ts';
 import {
   type Change,
   type Changes,
@@ -11,8 +11,16 @@ import {
   type Table,
 } from './scratch.ts';
 
-/** A row is not as it was when it was read: a claim of another node came between. */
-export class Overtaken extends Error {}
+/**
+ * Fails where fewer rows are changed than were meant: one is not as it was when it was read, for a claim of another node,
+ * which alone changes deliveries without their locks, came between. The server itself says so, that nobody need wait for the
+ * count before the commit.
+ */
+const checked = (update: string) =>
+  `with changed as (${update} returning 1) select 1 / (count(*) = $2::integer)::integer from changed`;
+
+/** SQLSTATE of it. */
+export const OVERTAKEN = '22012';
 
 /** Which new rows say whose they are. */
 const OWNED: readonly Table[] = ['messages', 'owed_acks'];
@@ -39,14 +47,14 @@ export function makeWrite({ columns }: Pick<Scratch, 'columns'>) {
         insert: `insert into ${table} (${namesOf(of)}${isOwned ? ', node' : ''})
           select ${namesOf(of)}${isOwned ? ', $2::integer' : ''} from json_to_recordset($1) as x (${recordset(of)})
           ${isNumbered ? '' : `on conflict ${onConflict}`}`,
-        // Only a claim changes a delivery without the locks it belongs to, and only these two of its columns.
-        update:
+        update: checked(
           table === 'deliveries'
             ? `update deliveries t set ${set(rest)} from json_to_recordset($1)
                  as x (${recordset(of)}, "turn before" text, "attempts before" bigint)
                where ${same} and t.turn is not distinct from x."turn before" and t.attempts = x."attempts before"`
-            : `update ${table} t set ${set(rest)}${table === 'owed_acks' ? ', node = $2::integer' : ''}
+            : `update ${table} t set ${set(rest)}${table === 'owed_acks' ? ', node = $3::integer' : ''}
                from json_to_recordset($1) as x (${recordset(of)}) where ${same}`,
+        ),
         remove: `delete from ${table} t using json_to_recordset($1) as x (${recordset(of.filter(({ name }) => key.includes(name)))})
           where ${same}`,
       };
@@ -69,15 +77,10 @@ export function makeWrite({ columns }: Pick<Scratch, 'columns'>) {
     responses: ['delivery_id', 'body', 'status', 'content_type', 'encoding', 'fault'],
   } as const;
 
-  /** @throws Overtaken */
+  /** @throws Error `OVERTAKEN` */
   return async function write(client: Connection, { rows, history, tallies }: Changes, node: number): Promise<void> {
-    const sent: Promise<void>[] = [];
-    const send = (text: string, values: readonly unknown[], expected: number | null = null) => {
-      const query = client.query(prepared(text, values)).then(({ rowCount }) => {
-        if (expected !== null && rowCount !== expected) throw new Overtaken();
-      });
-      sent.push(query);
-    };
+    const sent: Promise<unknown>[] = [];
+    const send = (text: string, values: readonly unknown[]) => void sent.push(client.query(prepared(text, values)));
     const gone = (table: Table) => rows[table].filter(({ after }) => after === null).map(({ before }) => before!);
 
     for (const table of Object.keys(TABLES) as Table[]) {
@@ -95,7 +98,7 @@ export function makeWrite({ columns }: Pick<Scratch, 'columns'>) {
       const changed = rows[table].filter(({ before, after }) => before !== null && after !== null);
       if (changed.length > 0) {
         // Whoever gets a message again owes the answer.
-        send(update, [toJson(changed.map(toChanged)), ...(table === 'owed_acks' ? [node] : [])], changed.length);
+        send(update, [toJson(changed.map(toChanged)), changed.length, ...(table === 'owed_acks' ? [node] : [])]);
       }
       const removed = gone(table);
       if (removed.length > 0) send(remove, [toJson(removed.map((row) => pick(row, TABLES[table])))]);

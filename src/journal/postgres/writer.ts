@@ -4,19 +4,20 @@ import type { Reply, Request } from '../group-commit.ts';
 import type { Caller } from '../journal.ts';
 import { makeClaims } from './claim.ts';
 import { type Connection, errorCode } from './connection.ts';
-import { type Gathered, makeGather, prepared, type Retry } from './gather.ts';
+import { type Gathered, makeGather, type Retry } from './gather.ts';
 import { type KeySet, keysOfCall, makeKeySet, numbersOfCall } from './keys.ts';
+import { giveBack, NO_NUMBERS } from './numbers.ts';
 import { makePlainWrites } from './plain-writes.ts';
 import { readBite } from './prune.ts';
-import { type Changes, makeScratch, type Numbers, type Table } from './scratch.ts';
-import { makeWrite, Overtaken, settleAll } from './write.ts';
+import { type Changes, makeScratch, type Numbers } from './scratch.ts';
+import { makeWrite, OVERTAKEN, settleAll } from './write.ts';
 
 /** Keys of one transaction, about: each is a lock, and the server has so many for all its sessions. */
 const MAX_KEYS = 1_000;
 /** What others were quicker at is tried so often. */
 const MOST_TRIES = 20;
 /** Deadlock, serialization failure, a lock waited for too long, a number or name somebody else took just now. */
-const AGAIN = ['40P01', '40001', '55P03', '23505'];
+const AGAIN = ['40P01', '40001', '55P03', '23505', OVERTAKEN];
 /** Wrong in what was to be stored: it fails alone. */
 const OF_CONTENT = /^(22|23|42|54)/;
 
@@ -135,19 +136,17 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
         laneRows = done.laneRows ?? laneRows;
       } catch (error) {
         await rollback(client, error);
-        if (left === 0 || !(error instanceof Overtaken || AGAIN.includes(errorCode(error)))) throw error;
+        if (left === 0 || !AGAIN.includes(errorCode(error))) throw error;
       }
     }
   }
-
-  type Done = { readonly replies: Reply[] } | { readonly keys?: KeySet; readonly laneRows?: number };
 
   async function transact(
     on: Connection,
     requests: readonly Request[],
     known: KeySet | null,
     laneRows: number | undefined,
-  ): Promise<Done> {
+  ): Promise<{ readonly replies: Reply[] } | Again> {
     const replies = new Map<number, Reply>();
     const plain = requests.filter(({ call }) => plainWrites.has(call));
     const claiming = requests.filter(({ call }) => call === 'claim');
@@ -167,11 +166,15 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
       keys ??= makeKeySet(decided.flatMap((request) => keysOfCall(request, claims.hintsOf)));
       const done = await decide(on, decided, keys, laneRows);
       await begun;
-      if (!Array.isArray(done)) {
+      if (!('replies' in done)) {
         await on.query('rollback');
         return done;
       }
-      for (const reply of done) replies.set(reply.id, reply);
+      for (const reply of done.replies) replies.set(reply.id, reply);
+      // What is only written travels with its commit, which becomes a rollback where a write fails.
+      const isLast = plain.length === 0 && claiming.length === 0;
+      await settleAll(isLast ? [done.writing, end(on)] : [done.writing]);
+      if (isLast) return { replies: requests.map(({ id }) => replies.get(id)!) };
     }
     await begun;
     for (const { id, call, args } of plain) replies.set(id, { id, value: await plainWrites.run(on, call, args) });
@@ -183,24 +186,26 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
     return { replies: requests.map(({ id }) => replies.get(id)!) };
   }
 
-  /** Decides on scratch paper, and writes what came of it. */
+  /** Decides on scratch paper, and begins to write what came of it. */
   async function decide(
     on: Connection,
     requests: readonly Request[],
     known: KeySet,
     laneRows: number | undefined,
-  ): Promise<Reply[] | Exclude<Done, { replies: Reply[] }>> {
-    const gathered: Gathered | Retry = await gather(on, known, laneRows);
-    if (!('rows' in gathered)) return { keys: gathered.keys };
+  ): Promise<Decided | Again> {
     const wanted = requests.map(numbersOfCall).reduce(addNumbers, NO_NUMBERS);
-    const numbers = await takeNumbers(on, wanted);
+    const gathered: Gathered | Retry = await gather(on, known, wanted, laneRows);
+    if (!('rows' in gathered)) return { keys: gathered.keys };
+    const { numbers } = gathered;
     const { replies, changes } = scratch.decide(gathered.rows, numbers, requests);
     if (gathered.cut.some(({ rows }) => isUsedUp(rows, changes))) {
-      await giveBack(on, numbers, wanted, null);
+      await giveBack(on, numbers, wanted, NO_NUMBERS);
       return { keys: gathered.keys, laneRows: (laneRows ?? 4) * 8 };
     }
-    await settleAll([giveBack(on, numbers, wanted, changes), write(on, changes, node())]);
-    return replies;
+    const used = (table: keyof Numbers) => changes.rows[table].filter(({ before }) => before === null).length;
+    const counts = { messages: used('messages'), deliveries: used('deliveries'), results: used('results') };
+    const writing = settleAll([giveBack(on, numbers, wanted, counts), write(on, changes, node())]);
+    return { replies, writing };
   }
 
   function claim(on: Connection, slots: readonly Slot[], now: number): Promise<Claimed> {
@@ -209,8 +214,11 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
       const found = makeKeySet(requests.flatMap((request) => keysOfCall(request, claims.hintsOf)));
       const done = await decide(on, requests, found, ids.length + 4);
       // Somebody else is about one of them; it is met again.
-      if (!Array.isArray(done)) return new Map();
-      const ends = done.flatMap((reply) => ('value' in reply && reply.value !== null ? [[reply.id, reply.value]] : []));
+      if (!('replies' in done)) return new Map();
+      await done.writing;
+      const ends = done.replies.flatMap((reply) =>
+        'value' in reply && reply.value !== null ? [[reply.id, reply.value]] : [],
+      );
       return new Map(ends as [number, 'expired' | 'held'][]);
     });
   }
@@ -255,12 +263,22 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
   };
 }
 
-const NO_NUMBERS: Numbers = { messages: 0, deliveries: 0, results: 0 };
 const NOTHING_PRUNED: Pruned = { count: 0, bytes: 0, next: null, channels: [] };
+
+/** To be begun anew, with all that is known by now. */
+interface Again {
+  readonly keys?: KeySet;
+  readonly laneRows?: number;
+}
+
+interface Decided {
+  readonly replies: Reply[];
+  readonly writing: Promise<void>;
+}
 
 /** The server said no, or we did; the connection itself is sound. */
 function isOfServer(error: unknown): boolean {
-  if (error instanceof Overtaken || error instanceof Fault) return true;
+  if (error instanceof Fault) return true;
   const code = errorCode(error);
   // 08: connection, 57P: the server is going down, 25006: it only follows another by now.
   return /^[0-9A-Z]{5}$/.test(code) && !/^(08|57P|25006|25P03)/.test(code);
@@ -268,28 +286,6 @@ function isOfServer(error: unknown): boolean {
 
 function addNumbers(a: Numbers, b: Numbers): Numbers {
   return { messages: a.messages + b.messages, deliveries: a.deliveries + b.deliveries, results: a.results + b.results };
-}
-
-const SEQUENCES = { messages: 'message_ids', deliveries: 'delivery_ids', results: 'result_ids' } as const;
-
-async function takeNumbers(on: Connection, wanted: Numbers): Promise<Numbers> {
-  const sql = `select take_numbers('message_ids', $1) as messages, take_numbers('delivery_ids', $2) as deliveries,
-    take_numbers('result_ids', $3) as results`;
-  const { rows } = await on.query<Numbers>(prepared(sql, [wanted.messages, wanted.deliveries, wanted.results]));
-  return rows[0]!;
-}
-
-async function giveBack(on: Connection, first: Numbers, wanted: Numbers, changes: Changes | null): Promise<void> {
-  const asking: Promise<unknown>[] = [];
-  for (const [table, sequence] of Object.entries(SEQUENCES) as [keyof Numbers & Table, string][]) {
-    if (wanted[table] === 0) continue;
-    const last = first[table] + wanted[table] - 1;
-    const used = changes?.rows[table].filter(({ before }) => before === null).length ?? 0;
-    if (used < wanted[table]) {
-      asking.push(on.query(prepared('select return_numbers($1, $2, $3)', [sequence, last, first[table] - 1 + used])));
-    }
-  }
-  await settleAll(asking);
 }
 
 /** Nothing of what was read of a lane still stands where it stood, so nobody knows what comes first now. */
