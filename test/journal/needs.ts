@@ -111,6 +111,8 @@ export function describeNeeds(makePlace: () => Promise<Place>): void {
       expect(await claimKeys(journal, 9)).toEqual([]);
       expect(await needsOf(1)).toEqual([{ reason: 'not-requested', providedBy: 2, providedAt: 2 }]);
       expect(await journal.readDeliveries(5)).toEqual([]);
+      await journal.admit(stating('another result', 10, ['b', '1', 'd'], [{ needs: NEEDS }], LEFT_OUT));
+      expect(await needsOf(7)).toEqual([{ reason: 'not-requested', providedBy: 2, providedAt: 2 }]);
     });
 
     it('N6: the same result said again with what it lacks lets the stored one go', async () => {

@@ -438,11 +438,13 @@ describe('where the message shows it', () => {
 });
 
 describe('the request', () => {
-  const requests = mapperOf(compile(PROJECT_FILES, { mappings: ['se-covid-certificates', 'se-covid-requests'] }));
-  const order = (requested: string, more: { placer?: string; pid3?: string; type?: string } = {}) => {
-    const { placer = 'P1', pid3 = NUMBER, type = 'ORM^O01' } = more;
+  const requests = mapperOf(
+    compile(PROJECT_FILES, { mappings: ['se-covid-certificates', 'se-covid-requests'], parties: ['nord', 'syd'] }),
+  );
+  const order = (requested: string, more: { placer?: string; pid3?: string; type?: string; msh4?: string } = {}) => {
+    const { placer = 'P1', pid3 = NUMBER, type = 'ORM^O01', msh4 = '2321000016' } = more;
     const segments = [
-      `MSH|^~\\&|LIS|2321000016|SLUSS|EHM|20220301101500||${type}|C2|P|2.5.1`,
+      `MSH|^~\\&|LIS|${msh4}|SLUSS|EHM|20220301101500||${type}|C2|P|2.5.1`,
       `PID|1||${pid3}`,
       `ORC|NW|${placer}`,
       `OBR|1|${placer}||${NAAT}${'|'.repeat(27)}${requested}`,
@@ -475,8 +477,12 @@ describe('the request', () => {
     expect(order('HUVUDVÄRK', { type }).provides).toEqual([]);
   });
 
-  it('is of one person, one order and one kind of certificate', () => {
+  it('is of one care provider, one person, one order and one kind of certificate', () => {
     const [key] = needed(result({ requested: '' }));
+    expect(order('TESTBEVIS').provides).toEqual([key]);
+    const elsewhere = order('TESTBEVIS', { msh4: '5599999991' });
+    expect([elsewhere.provides.length, elsewhere.faults]).toEqual([1, []]);
+    expect(elsewhere.provides).not.toContain(key);
     expect(order('TESTBEVIS', { placer: 'P2' }).provides).not.toContain(key);
     expect(order('TESTBEVIS', { pid3: '197010632391^^^SKV' }).provides).not.toContain(key);
     expect(order('TILLFRISKNANDEBEVIS').provides).not.toContain(key);
