@@ -12,6 +12,19 @@ const STATEMENT_MS = 30_000;
 /** SQLSTATE of a server that only follows another. */
 const READ_ONLY = '25006';
 
+const SETTINGS = [
+  // Who is stopped, or cut off, in the midst of a transaction must not hold the others up for long.
+  'idle_in_transaction_session_timeout=10s',
+  'tcp_user_timeout=10s',
+  'tcp_keepalives_idle=5',
+  'tcp_keepalives_interval=5',
+  'tcp_keepalives_count=2',
+  'timezone=UTC',
+  // Every statement is small and comes again: to plan it anew each time costs as much as the statement, half a millisecond.
+  'plan_cache_mode=force_generic_plan',
+  'jit=off',
+];
+
 const INT8 = 20;
 const BYTEA = 17;
 const readBuffer = pg.types.getTypeParser(BYTEA) as (text: string) => Buffer;
@@ -51,9 +64,7 @@ export function makeConnector(address: PostgresAddress): (purpose: string) => Pr
       query_timeout: STATEMENT_MS,
       keepAlive: true,
       keepAliveInitialDelayMillis: 5_000,
-      // Who is stopped, or cut off, in the midst of a transaction must not hold the others up for long.
-      options:
-        '-c idle_in_transaction_session_timeout=10s -c tcp_user_timeout=10s -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=2 -c timezone=UTC',
+      options: SETTINGS.map((setting) => `-c ${setting}`).join(' '),
       pipeline: true,
     } as pg.ClientConfig);
     // What breaks is told to whoever asks next; nobody else listens.
