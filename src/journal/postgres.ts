@@ -101,6 +101,7 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
   });
   const reader = makeReader(() => connect('reader'), node.number, onError);
   let takingOver: Promise<void> | null = null;
+  let isClosing = false;
 
   const writeArrivals = async () => {
     const hours = arrivals.take();
@@ -113,6 +114,8 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
     if (orphans.length > 0) log?.warn('attempts-recovered', { count: orphans.length });
   };
   const takeOver = () => {
+    // Who stops beside us is for those that go on, and what is closed would be opened again.
+    if (isClosing) return takingOver;
     takingOver ??= (async () => {
       await recover(await reader.call<Orphan[]>('listOrphans'), options.clock?.now() ?? now);
       listener('orphans');
@@ -158,7 +161,11 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
       if (name === 'readArrivals') await writeArrivals();
       return await reader.call<T>(name, ...args);
     },
-    close: reader.close,
+    async close() {
+      isClosing = true;
+      await takingOver;
+      await reader.close();
+    },
   };
   const journal = makeJournal(ownWriter, ownReader, { maxQueued, maxQueuedBytes }, () => node.close());
   return {

@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parsePostgresUrl } from '../../src/journal/postgres/address.ts';
 import { openPostgresJournal, type PostgresJournal } from '../../src/journal/postgres.ts';
 import { type PostgresDatabase, type PostgresServer, startPostgres } from './postgres-server.ts';
@@ -59,6 +60,24 @@ describe('what one node at a time may do', () => {
     await a.hold('channel x');
     await a.close();
     expect(await b.hold('channel x')).toBe(true);
+  });
+
+  it('keeps no connection open of nodes that end together', async () => {
+    const all = await Promise.all(['a', 'b', 'c', 'd'].map((name) => openNode(name, 500)));
+    // Each sees others go while it goes itself.
+    for (const node of all) {
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      void node.close();
+    }
+    await Promise.all(all.map((node) => node.close()));
+    const client = new pg.Client(database.url);
+    await client.connect();
+    const sql =
+      'select application_name from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()';
+    const sessions = async () => (await client.query(sql)).rows;
+    await vi.waitUntil(async () => (await sessions()).length === 0, { timeout: 5_000 }).catch(() => {});
+    expect(await sessions()).toEqual([]);
+    await client.end();
   });
 
   it('is nobody’s to do who can store nothing: it has no lease, and says that others had better be asked', async () => {
