@@ -94,8 +94,8 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
     node: node.number,
     maxBatch,
     onError,
-    onWritten({ arePauses }) {
-      node.tell('deliveries');
+    onWritten({ isForOthers, arePauses }) {
+      if (isForOthers) node.tell('deliveries');
       if (arePauses) node.tell('pauses');
     },
   });

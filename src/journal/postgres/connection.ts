@@ -120,5 +120,3 @@ export function errorCode(error: unknown): string {
   if (typeof code === 'string' && code !== '') return code;
   return error instanceof Error && /timeout/i.test(error.message) ? 'ETIMEDOUT' : 'connection-lost';
 }
-
-export { type PostgresAddress, parsePostgresUrl } from './address.ts';

@@ -53,6 +53,8 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
   let client: Connection | null = null;
   let pumping: Promise<void> | null = null;
   let lastId = 0;
+  /** Of the transaction under way: another node might claim what it leaves. */
+  let isForOthers = false;
 
   function start() {
     pumping ??= new Promise<void>((go) => setImmediate(go)).then(pump).finally(() => {
@@ -109,7 +111,7 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
       reject(new Fault(reply.fault.code, reply.fault));
     }
     onWritten({
-      isForOthers: replies.length > 0,
+      isForOthers,
       arePauses: batch.some(({ request: { call } }) => call === 'pause' || call === 'resume'),
     });
   }
@@ -151,6 +153,7 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
     const plain = requests.filter(({ call }) => plainWrites.has(call));
     const claiming = requests.filter(({ call }) => call === 'claim');
     const decided = requests.filter((request) => !plain.includes(request) && !claiming.includes(request));
+    isForOthers = false;
     const begun = on.query('begin');
     // Whatever is asked behind it fails as well, and says so.
     begun.catch(() => {});
@@ -202,6 +205,7 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
       await giveBack(on, numbers, wanted, NO_NUMBERS);
       return { keys: gathered.keys, laneRows: (laneRows ?? 4) * 8 };
     }
+    isForOthers ||= changes.rows.deliveries.some(({ after }) => after?.turn === 'ready' || after?.turn === 'timed');
     const used = (table: keyof Numbers) => changes.rows[table].filter(({ before }) => before === null).length;
     const counts = { messages: used('messages'), deliveries: used('deliveries'), results: used('results') };
     const writing = settleAll([giveBack(on, numbers, wanted, counts), write(on, changes, node())]);
