@@ -18,8 +18,8 @@ const MAX_KEYS = 1_000;
 const MOST_TRIES = 20;
 /** Deadlock, serialization failure, a lock waited for too long, a number or name somebody else took just now. */
 const AGAIN = ['40P01', '40001', '55P03', '23505', OVERTAKEN];
-/** Wrong in what was to be stored: it fails alone. */
-const OF_CONTENT = /^(22|23|42|54)/;
+/** Wrong in what was to be stored, or too much for the server's locks at once: each call is tried alone. */
+const OF_CONTENT = /^(22|23|42|54|53200)/;
 
 interface Waiting {
   readonly request: Request;
