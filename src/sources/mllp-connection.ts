@@ -180,9 +180,20 @@ export class MllpConnection {
   #takeFrame(bytes: Uint8Array, fault: Fault | null): void {
     const slot = this.#openSlot();
     this.#parts.intake(this.#inbound(bytes, fault, slot)).then(
-      (ack) => this.#settle(slot, ack === null || ack.bytes.length === 0 ? null : ack.bytes),
+      (ack) => {
+        if (ack !== null && !ack.isFinal && ack.messageId === null) this.#keepOrder(slot);
+        this.#settle(slot, ack === null || ack.bytes.length === 0 ? null : ack.bytes);
+      },
       (error: unknown) => this.#break(error),
     );
+  }
+
+  /**
+   * Behind a message that could not be stored others came without waiting for its answer: whatever of them is not handed
+   * over yet would overtake it when it comes again. So nothing more is taken, and the sender begins anew from there.
+   */
+  #keepOrder(slot: Slot): void {
+    if (this.#slots.at(-1) !== slot || this.#events.length > 0) this.stop();
   }
 
   #takeBatch(bytes: Uint8Array): void {

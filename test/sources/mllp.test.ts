@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Source } from '../../src/contracts/source.ts';
+import { Fault } from '../../src/contracts/fault.ts';
+import type { Inbound, Source } from '../../src/contracts/source.ts';
 import { mllpSource } from '../../src/sources/mllp.ts';
 import {
   connectTo,
   createFakeIntake,
   createTestHost,
+  type Decision,
   type FakeIntake,
   framed,
   oru,
@@ -333,6 +335,24 @@ describe('order and back-pressure', () => {
     second?.answer();
     first?.answer();
     expect(await peer.codes(3)).toEqual(['AA 1', 'AA 2', 'AE 3']);
+  });
+
+  it('takes nothing more behind a message that could not be stored while others were under way, and closes', async () => {
+    const first: Decision = { code: 'AR', fault: new Fault('journal-failed'), isStored: false };
+    const decide = (inbound: Inbound): Decision =>
+      Buffer.from(inbound.bytes).includes('ORU_R01|1|') ? first : { code: 'AA' };
+    const fake = createFakeIntake({ byHand: true, decide });
+    const { connect } = await listen({ readAhead: 2 }, fake);
+    const peer = await connect();
+    peer.write([1, 2, 3].map((id) => framed(oru(String(id)))).join(''));
+    const [one, two] = await fake.called(2);
+    one?.answer();
+    two?.answer();
+    // Its next answer would be that of the third.
+    expect(await peer.codes(3)).toEqual(['AR 1', 'AA 2']);
+    peer.socket.end();
+    await peer.closed;
+    expect(fake.calls).toHaveLength(2);
   });
 
   it('reads at most 32 frames ahead', async () => {

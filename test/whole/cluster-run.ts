@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import pg from 'pg';
 import type { FaultOrder } from '../../src/simulators/covidbevis/fault-orders.ts';
 import { type Accounts, settleAccounts } from './accounts.ts';
 import { readPostgresBooks } from './books.ts';
@@ -10,7 +11,8 @@ import { startTraffic, type Traffic } from './start-traffic.ts';
 
 /**
  * What is done to a cluster: `node-killed` and started again · `server-killed`, all of it, and started again ·
- * `node-frozen` for longer than its lease · `node-broken-off`, `node-silenced`: the network between a node and the server.
+ * `node-frozen` for longer than its lease · `node-broken-off`, `node-silenced`: the network between a node and the server ·
+ * `sessions-ended`: the server ends all its sessions, several times, and takes new ones at once.
  */
 export const CLUSTER_FAULTS = [
   'node-killed',
@@ -18,6 +20,7 @@ export const CLUSTER_FAULTS = [
   'node-frozen',
   'node-broken-off',
   'node-silenced',
+  'sessions-ended',
 ] as const;
 export type ClusterFault = (typeof CLUSTER_FAULTS)[number];
 
@@ -44,6 +47,7 @@ export interface ClusterReport extends Accounts {
 
 /** A laboratory's system hangs up after so much more than the lease without an answer, and asks another node. */
 const MORE_PATIENCE_MS = 500;
+const SESSIONS_ENDED = 8;
 
 /**
  * Lets laboratories send to all nodes of a cluster while parts of it go and come back, lets it finish, stops it, and
@@ -90,6 +94,7 @@ export async function runCluster(options: ClusterRunOptions): Promise<ClusterRep
 }
 
 function tell(fault: ClusterFault, { name }: ClusterNode): string {
+  if (fault === 'sessions-ended') return 'the server ends its sessions';
   return fault === 'server-killed'
     ? 'the server is killed'
     : `${name} is ${fault.replace('node-', '').replaceAll('-', ' ')}`;
@@ -99,7 +104,7 @@ function tell(fault: ClusterFault, { name }: ClusterNode): string {
 async function inject(
   fault: ClusterFault,
   node: ClusterNode,
-  { server }: Cluster,
+  { server, database }: Cluster,
   leaseMs: number,
   random: () => number,
 ): Promise<void> {
@@ -112,6 +117,12 @@ async function inject(
       await server.kill();
       await wait(random() * 1_000);
       return server.start();
+    case 'sessions-ended':
+      for (let times = 0; times < SESSIONS_ENDED; times += 1) {
+        await wait(random() * 200);
+        await endSessions(database.url);
+      }
+      return;
     case 'node-frozen':
       node.freeze();
       await wait(leaseMs * (1.5 + random()));
@@ -122,6 +133,13 @@ async function inject(
       await wait(leaseMs * (0.5 + 1.5 * random()));
       return node.mend();
   }
+}
+
+async function endSessions(url: string): Promise<void> {
+  const client = new pg.Client(url);
+  await client.connect();
+  await client.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'sluss %'");
+  await client.end();
 }
 
 function howFar({ site, nodes }: Cluster, traffic: Traffic): string {

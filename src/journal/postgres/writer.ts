@@ -98,6 +98,13 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
       const fault = () =>
         error instanceof Fault ? new Fault(error.code, error.record) : new Fault('journal-failed', { detail: code });
       for (const { reject } of batch) reject(fault());
+      // What waits behind a message that was not stored may be of the same sender: stored now, it would overtake it.
+      const isBehind = (one: Waiting) =>
+        one.request.call === 'admit' && batch.some(({ request }) => request.call === 'admit');
+      for (const one of queue.splice(0)) {
+        if (isBehind(one)) one.reject(fault());
+        else queue.push(one);
+      }
       return;
     }
     for (const [index, reply] of replies.entries()) {
