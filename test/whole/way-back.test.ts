@@ -8,7 +8,7 @@ import { systemClock } from '../../src/system-clock.ts';
 import { type Lis, startLis } from './lis.ts';
 import { personnummer } from './message.ts';
 import { connectPeer } from './mllp-peer.ts';
-import { makeSite, NORD, SYD, type Site, type SiteOptions } from './site.ts';
+import { makeSite, NORD, type Site, type SiteOptions, SYD } from './site.ts';
 
 const HOUR_MS = 3_600_000;
 
