@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { type Configuration, withoutUser } from './config/configuration.ts';
 import { POSTGRES_URL } from './config/schema.ts';
@@ -6,6 +7,7 @@ import type { Journal } from './contracts/journal.ts';
 import type { Log } from './contracts/log.ts';
 import { controlPath } from './control-socket.ts';
 import { type PostgresAddress, parsePostgresUrl } from './journal/postgres/address.ts';
+import type { CopyOptions, JournalCopy } from './journal/postgres/copy.ts';
 import type { PostgresJournal } from './journal/postgres.ts';
 import { openJournalReader, type RemoteJournalReader } from './journal/reader.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
@@ -47,6 +49,23 @@ export async function openJournal(
     return await openPostgresJournal({ address: addressOf(configuration), node, leaseMs, clock, ...common });
   } catch (error) {
     throw new Error(`the journal ${journal} cannot be opened: ${whyOf(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Copies a journal that is a file into a database; `node` is the name of the engine that will start on it.
+ * @throws Error in words, without user or password
+ */
+export async function copyJournalTo(
+  to: JournalPlace,
+  options: Omit<CopyOptions, 'to' | 'node'> & { readonly node: string | null },
+): Promise<JournalCopy> {
+  const { copyJournal } = await import('./journal/postgres/copy.ts');
+  const node = options.node ?? to.journalServer?.node ?? hostname();
+  try {
+    return await copyJournal({ ...options, to: addressOf(to), node });
+  } catch (error) {
+    throw new Error(`the journal cannot be copied to ${to.journal}: ${whyOf(error)}`, { cause: error });
   }
 }
 

@@ -10,6 +10,7 @@ import { addDevices } from './devices.ts';
 import { addDiff } from './diff.ts';
 import { addEvidence } from './evidence.ts';
 import { addInit } from './init.ts';
+import { addJournal } from './journal-copy.ts';
 import { addList } from './list.ts';
 import { addMap } from './map.ts';
 import { addNodes } from './nodes.ts';
@@ -70,6 +71,7 @@ export async function runProgram(argv: readonly string[], terminal: Terminal = c
     addPauses,
     addNodes,
     addBackup,
+    addJournal,
   ])
     add(program, terminal, finish);
   try {

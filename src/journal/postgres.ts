@@ -22,7 +22,7 @@ import { makeArrivalCounts } from './postgres/arrival-counts.ts';
 import { errorCode, makeConnector } from './postgres/connection.ts';
 import { joinNodes, type NodeFacts, type Orphan, type SeenNode } from './postgres/nodes.ts';
 import { makeReader } from './postgres/reader.ts';
-import { migrate } from './postgres/schema.ts';
+import { migrate, refuseHalfCopy } from './postgres/schema.ts';
 import { makeWriter } from './postgres/writer.ts';
 import { plainFault } from './results.ts';
 
@@ -56,7 +56,7 @@ export interface PostgresJournal extends Journal {
  * Opens the journal in a PostgreSQL database, making its tables where there are none, and takes a place among its nodes.
  * Attempts that the last run of this node left are ended at once, those of other nodes when their lease is over: each waits
  * again, or is held, as its operation says.
- * @throws Error in words: no server, a newer version wrote it, too many nodes of the name
+ * @throws Error in words: no server, a newer version wrote it, half a copy, too many nodes of the name
  */
 export async function openPostgresJournal(options: PostgresJournalOptions): Promise<PostgresJournal> {
   const {
@@ -73,6 +73,7 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
   const first = await connect('schema');
   try {
     await migrate(first);
+    await refuseHalfCopy(first);
   } finally {
     await first.end();
   }

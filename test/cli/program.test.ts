@@ -14,7 +14,7 @@ describe('the command line', () => {
       const help = await runCommand([command, '--help']).done;
       expect(help.code).toBe(0);
     }
-    for (const args of [['run'], ['check'], ['send'], ['simulate', 'covidbevis'], ...OPERATORS]) {
+    for (const args of [['run'], ['check'], ['send'], ['simulate', 'covidbevis'], ['journal', 'copy'], ...OPERATORS]) {
       const help = await runCommand([...args, '--help']).done;
       expect(help.out).toContain('Examples:');
       expect(Math.max(...help.out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);

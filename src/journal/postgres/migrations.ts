@@ -240,4 +240,13 @@ export const POSTGRES_MIGRATIONS: readonly string[] = [
   -- What only one node at a time may do, and which does it.
   create table holds (name text collate "C" primary key, node integer not null);
   `,
+  `
+  -- The journal that was copied into this one, if any. Until it is complete no node works here: see copy.ts.
+  create table copied_from (
+    identity text not null,
+    begun_at timestamptz not null,
+    completed_at timestamptz,
+    node integer not null
+  );
+  `,
 ];

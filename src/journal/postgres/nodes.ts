@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { Fault } from '../../contracts/fault.ts';
 import { type Connection, errorCode } from './connection.ts';
 import { prepared } from './prepared.ts';
+import { refuseHalfCopy } from './schema.ts';
 
 /** What a node says of itself, for whoever wants to know which run side by side. */
 export interface NodeFacts {
@@ -104,6 +105,14 @@ export async function joinNodes(parts: NodeParts) {
     ),
   );
   const { number } = registered.rows[0]!;
+  try {
+    // Whoever began to copy a journal into it meanwhile has looked for nodes after that, or will be seen here.
+    await refuseHalfCopy(begin);
+  } catch (error) {
+    await begin.query(prepared('update nodes set lease_until = now() where number = $1', [number]));
+    await begin.end();
+    throw error;
+  }
   let isOusted = false;
   await listen(begin);
   hold(performance.now());

@@ -3,6 +3,8 @@ import { POSTGRES_MIGRATIONS } from './migrations.ts';
 
 /** Our own among the advisory locks: one node at a time brings the schema up to date. */
 const LOCK = 7_355_608;
+/** Held for as long as a journal is copied into the database. */
+export const COPY_LOCK = LOCK + 1;
 
 /**
  * Brings the schema up to date. Nodes of the version before go on with what it makes.
@@ -28,4 +30,16 @@ export async function migrate(on: Connection): Promise<void> {
   } finally {
     await on.query(`select pg_advisory_unlock(${LOCK})`);
   }
+}
+
+/**
+ * Half a copy of a journal is no journal: who worked on it would send twice, and take for new what is known.
+ * @throws Error in words while a copy is not complete
+ */
+export async function refuseHalfCopy(on: Connection): Promise<void> {
+  const { rows } = await on.query('select 1 from copied_from where completed_at is null');
+  if (rows.length === 0) return;
+  throw new Error(
+    'it holds a part of another journal: run `sluss journal copy` again until it says that both are the same, or empty the database',
+  );
 }

@@ -152,6 +152,6 @@ function toJson(rows: readonly Row[]): string {
 }
 
 /** PostgreSQL's text holds every character but NUL: it is shown as what it looks like. */
-function plain(value: unknown): unknown {
+export function plain(value: unknown): unknown {
   return typeof value === 'string' && value.includes('\0') ? value.replaceAll('\0', '\u2400') : value;
 }
