@@ -14,6 +14,7 @@ import { startFailureText } from './start-failure.ts';
 import { createAlarmWebhook } from './targets/alarm-webhook.ts';
 import type { PartyConfig } from './targets/parties.ts';
 import { readVersion } from './version.ts';
+import { stampOf } from './watch-quietly.ts';
 
 /** Certificates are looked at this often. */
 const CERTIFICATES_EVERY_MS = 5_000;
@@ -49,6 +50,7 @@ function makeControl(engine: Engine, configuration: Configuration<unknown>) {
  * @throws ConfigError where nothing was started · Error where something could not start; all is stopped again by then
  */
 export async function startSluss(file: string, around: Surroundings): Promise<Sluss> {
+  const stamp = stampOf([resolve(file)]);
   const assembly = await assemble(file, around, true);
   const { configuration, log, clock, parties, reserve, targets, channels } = assembly;
   /** What has been started, to be undone in the opposite order. */
@@ -57,6 +59,7 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
     for (let next = undo.pop(); next !== undefined; next = undo.pop()) await next();
   };
   try {
+    const stamps = { configuration: stamp, mappings: stampOf(configuration.mappings) };
     const { mapper, problems } = assembly.loadMappings();
     if (mapper === null) throw new ConfigError(problems);
     const journal = await openJournal(configuration, { clock, log });
@@ -98,7 +101,7 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
     undo.push(() => engine.stop());
     await engine.start();
     parties.start(CERTIFICATES_EVERY_MS);
-    const reloads = await startReloads({ file, around, assembly, mapper, engine });
+    const reloads = await startReloads({ file, around, assembly, mapper, engine, stamps });
     undo.push(() => reloads.stop());
     await journal.declare?.(() => ({
       version: readVersion(),

@@ -17,7 +17,7 @@ import { type LoadMappings, reloadMappings } from './mappings.ts';
 import { findRestartOnly } from './restart-only.ts';
 import { startFailureText } from './start-failure.ts';
 import type { PartyConfig } from './targets/parties.ts';
-import { watchQuietly } from './watch-quietly.ts';
+import { stampOf, watchQuietly } from './watch-quietly.ts';
 
 type Read = Configuration<PartyConfig>;
 
@@ -53,6 +53,8 @@ export async function startReloads(parts: {
   readonly assembly: Assembly;
   readonly mapper: Mapper;
   readonly engine: Engine;
+  /** Stamps from before the configuration, and its mappings, were read. */
+  readonly stamps: { readonly configuration: string; readonly mappings: string };
 }): Promise<Reloads> {
   const { file, around, assembly, engine } = parts;
   const { installation, clock, log, parties } = assembly;
@@ -139,19 +141,23 @@ export async function startReloads(parts: {
     return loaded;
   }
 
-  const watchFolders = () => {
+  const readFolders = () => reloadMappings({ load: loadMappings, engine, log });
+  const watchFolders = (stamp: string) => {
     const { mappings } = inForce.configuration;
     const broken = () => log.error('mappings-not-watched', { count: mappings.length });
-    return watchQuietly(mappings, clock, () => reloadMappings({ load: loadMappings, engine, log }), broken);
+    return watchQuietly(mappings, stamp, clock, readFolders, broken);
   };
   async function rewatch(before: Read) {
     if (isDeepStrictEqual(before.mappings, inForce.configuration.mappings)) return;
     await folders.stop();
-    folders = await watchFolders();
+    folders = await watchFolders(stampOf(inForce.configuration.mappings));
+    // What changed between the reading and the watch.
+    readFolders();
   }
-  let folders = await watchFolders();
+  let folders = await watchFolders(parts.stamps.mappings);
   const itself = await watchQuietly(
     [assembly.configuration.file],
+    parts.stamps.configuration,
     clock,
     () => void reload(),
     () => log.error('configuration-not-watched'),

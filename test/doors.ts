@@ -85,6 +85,7 @@ const BUILT_INS: readonly { readonly modules: RegExp; readonly files: readonly s
       'sources/',
       'targets/',
       'version.ts',
+      'watch-quietly.ts',
     ],
   },
   {
