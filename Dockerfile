@@ -24,5 +24,5 @@ VOLUME ["/data", "/config"]
 EXPOSE 2575 8080
 HEALTHCHECK --interval=15s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8080/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--max-semi-space-size=1", "dist/cli/sluss.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=4", "dist/cli/sluss.js"]
 CMD ["run", "--config", "/config/sluss.yaml"]

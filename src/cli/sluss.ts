@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=1
+#!/usr/bin/env -S node --max-semi-space-size=4
 const NEEDED: readonly [number, number] = [22, 22];
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
