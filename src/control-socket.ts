@@ -2,11 +2,6 @@ import { lstatSync, rmSync } from 'node:fs';
 import { type Control, createControl } from './console/control.ts';
 import type { Engine } from './engine/engine.ts';
 
-/** Where the engine that has a journal's file can be spoken to. */
-export function controlPath(journal: string): string {
-  return `${journal}.sock`;
-}
-
 /** The control socket of this process, which holds its journal, or its name among the nodes. @throws Error where its path is too long */
 export function createControlSocket(engine: Engine, path: string): Control {
   const makeWay = () => {

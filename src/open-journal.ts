@@ -1,11 +1,10 @@
 import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { type Configuration, withoutUser } from './config/configuration.ts';
-import { POSTGRES_URL } from './config/schema.ts';
+import { type Configuration, controlPath, withoutUser } from './config/configuration.ts';
+import { journalFile, journalServer, POSTGRES_URL } from './config/schema.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { Journal } from './contracts/journal.ts';
 import type { Log } from './contracts/log.ts';
-import { controlPath } from './control-socket.ts';
 import { type PostgresAddress, parsePostgresUrl } from './journal/postgres/address.ts';
 import type { CopyOptions, JournalCopy } from './journal/postgres/copy.ts';
 import type { PostgresJournal } from './journal/postgres.ts';
@@ -20,14 +19,14 @@ export type JournalPlace = Pick<
 
 /** A journal that is named by itself: its file, or the URL of its database. */
 export function placeOf(name: string): JournalPlace {
-  const journalLimits = { reserveBytes: 0, maxQueued: 10_000, maxQueuedBytes: 128 << 20 };
-  if (!POSTGRES_URL.test(name)) {
-    const file = resolve(name);
-    return { file, journal: file, journalServer: null, journalLimits, control: controlPath(file) };
-  }
-  const journalServer = { url: name, password: null, node: null, leaseMs: 15_000 };
-  const file = resolve('sluss.yaml');
-  return { file, journal: withoutUser(name), journalServer, journalLimits, control: `${file}.sock` };
+  const isServer = POSTGRES_URL.test(name);
+  const { queue: maxQueued, queueSize: maxQueuedBytes } = journalFile.parse({ file: name });
+  const journalLimits = { reserveBytes: 0, maxQueued, maxQueuedBytes };
+  const file = resolve(isServer ? 'sluss.yaml' : name);
+  const common = { file, journalLimits, control: controlPath(file) };
+  if (!isServer) return { ...common, journal: file, journalServer: null };
+  const { lease: leaseMs } = journalServer.parse({ url: name });
+  return { ...common, journal: withoutUser(name), journalServer: { url: name, password: null, node: null, leaseMs } };
 }
 
 /**

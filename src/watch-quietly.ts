@@ -41,9 +41,18 @@ export async function watchQuietly(
 }
 
 function stampOne(path: string): string {
-  // A file may vanish while its folder is looked through; that is a change as well.
+  try {
+    if (!statSync(path).isDirectory()) return stampFile(path);
+    // As mappings are read: links to files are followed, links to folders are not.
+    const entries = readdirSync(path, { recursive: true, withFileTypes: true });
+    return entries.map((entry) => stampFile(join(entry.parentPath, entry.name))).join('\n');
+  } catch (error) {
+    // Whoever reads it says what is wrong; that it is another thing later is a change.
+    return `${path} ${(error as NodeJS.ErrnoException).code}`;
+  }
+}
+
+function stampFile(path: string): string {
   const stats = statSync(path, { throwIfNoEntry: false, bigint: true });
-  if (stats === undefined) return `${path} is not there`;
-  if (!stats.isDirectory()) return `${path} ${stats.ino} ${stats.size} ${stats.ctimeNs}`;
-  return stampOf(readdirSync(path).map((name) => join(path, name)));
+  return stats === undefined ? `${path} is not there` : `${path} ${stats.ino} ${stats.size} ${stats.ctimeNs}`;
 }

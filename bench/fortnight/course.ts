@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { callEngine } from '../../src/cli/control-line.ts';
-import { controlPath } from '../../src/control-socket.ts';
+import { controlPath } from '../../src/config/configuration.ts';
 import { frameMessage } from '../../src/hl7/mllp.ts';
 import { parseAck } from '../../src/hl7/parse-ack.ts';
 import { connectPeer, type MllpPeer } from '../../test/whole/mllp-peer.ts';

@@ -135,6 +135,11 @@ export class ConfigError extends Error {
   }
 }
 
+/** Where the engine that has a journal's file can be spoken to. */
+export function controlPath(journal: string): string {
+  return `${journal}.sock`;
+}
+
 /** The URL of a database as it may be shown. */
 export function withoutUser(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//');

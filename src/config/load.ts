@@ -8,6 +8,7 @@ import {
   ConfigError,
   type ConfigProblem,
   type Configuration,
+  controlPath,
   type JournalServer,
   withoutUser,
 } from './configuration.ts';
@@ -90,12 +91,12 @@ export async function loadConfiguration<Party extends z.ZodType>(
       ? {
           journal: withoutUser(journal.url),
           journalServer: serverOf(journal, yaml, { resolvePath, env: parts.env, makeSecret: null }),
-          control: resolvePath(journal.socket ?? `${file}.sock`),
+          control: resolvePath(journal.socket ?? controlPath(file)),
         }
       : {
           journal: resolvePath(journal.file),
           journalServer: null,
-          control: `${resolvePath(journal.file)}.sock`,
+          control: controlPath(resolvePath(journal.file)),
         }),
     journalLimits: {
       reserveBytes: 'reserve' in journal ? journal.reserve : 0,

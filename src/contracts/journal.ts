@@ -23,7 +23,7 @@ export interface Journal {
    * remembered, and are replaced with its outcome. A draft whose `needs` no message has provided is cancelled as `lacking`,
    * whatever else there is to it; it keeps its body and its place, counts for `once`, stands for what says the same, and
    * makes way for a newer version as what waits does. Once a message provides the key, what lacked it is `provided`: it
-   * waits, or is held, as it would if it were admitted now (rows N1 to N12 of `docs/results.md`). A message that was
+   * waits, or is held, as it would if it were admitted now (rows N1 to N14 of `docs/results.md`). A message that was
    * `skipped` is `mapped` from then on.
    *
    * A message with equal channel and content hash is the same message: nothing is stored twice, and the answer is the

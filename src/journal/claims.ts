@@ -6,7 +6,7 @@ import { makeOverdue } from './overdue.ts';
 import type { Transitions } from './transitions.ts';
 
 /** How many heads one claim wakes or cancels at most, so that a long sleep does not hold up the commits beside it. */
-const MAX_SWEEP = 1000;
+export const MAX_SWEEP = 1000;
 
 /** The SQL of a claim. A test asks SQLite for the plan of each: none may walk a table. */
 export const CLAIM_SQL = {
@@ -36,8 +36,9 @@ interface Candidate {
   readonly place: number;
 }
 
-interface Row extends Candidate {
-  readonly attempt: number;
+/** What either store's SQL gives of a delivery that is claimed. */
+export interface ClaimedRow {
+  readonly id: number;
   readonly message_id: number;
   readonly channel: string;
   readonly result_key: string;
@@ -47,6 +48,10 @@ interface Row extends Candidate {
   readonly lane_key: string;
   readonly body: Uint8Array;
   readonly admitted_at: number;
+}
+
+interface Row extends ClaimedRow {
+  readonly attempt: number;
   readonly not_after: number | null;
   readonly may_have_arrived: number;
 }
@@ -99,7 +104,7 @@ export function makeClaim(db: Database, lanes: Lanes, transitions: Transitions) 
       }
       start.run(now, id);
       transitions.note(row.message_id, id, { at: now, event: 'attempt', why: `attempt ${row.attempt}` });
-      deliveries.push(rowToDelivery(row));
+      deliveries.push(rowToDelivery(row, row.attempt));
       return true;
     };
 
@@ -128,10 +133,10 @@ export function makeClaim(db: Database, lanes: Lanes, transitions: Transitions) 
   };
 }
 
-function rowToDelivery(row: Row): Delivery {
+export function rowToDelivery(row: ClaimedRow, attempt: number): Delivery {
   return {
     id: row.id,
-    attempt: row.attempt,
+    attempt,
     messageId: row.message_id,
     channel: row.channel,
     resultKey: row.result_key,

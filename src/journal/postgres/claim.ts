@@ -1,11 +1,9 @@
 import type { Claimed, Slot } from '../../contracts/journal.ts';
 import type { Delivery } from '../../contracts/target.ts';
+import { type ClaimedRow, MAX_SWEEP, rowToDelivery } from '../claims.ts';
 import type { Connection } from './connection.ts';
 import type { Key } from './keys.ts';
 import { prepared } from './prepared.ts';
-
-/** How many heads one claim wakes at most. */
-const MAX_SWEEP = 1_000;
 
 /** Parameters of a slot: target, party, how many are free, operations left out, the channel served last. */
 const SLOTS = `slot as (
@@ -62,19 +60,9 @@ export const POSTGRES_CLAIM_SQL = {
   order by 13, 14`,
 } as const;
 
-interface Row {
-  readonly id: number;
+interface Row extends ClaimedRow {
   /** null = it is past its time. */
   readonly attempt: number | null;
-  readonly message_id: number;
-  readonly channel: string;
-  readonly result_key: string;
-  readonly target: string;
-  readonly operation: string;
-  readonly party: string;
-  readonly lane_key: string;
-  readonly body: Uint8Array;
-  readonly admitted_at: number;
   readonly once_key: string | null;
   /** From 1. */
   readonly slot: number;
@@ -167,20 +155,4 @@ export function makeClaims(node: () => number) {
 function keysOfRow({ result_key, lane_key, target, party, once_key }: Row): Key[] {
   const once: Key[] = once_key === null ? [] : [['once', once_key]];
   return [['result', result_key], ['lane', lane_key, target, party], ...once];
-}
-
-function rowToDelivery(row: Row, attempt: number): Delivery {
-  return {
-    id: row.id,
-    attempt,
-    messageId: row.message_id,
-    channel: row.channel,
-    resultKey: row.result_key,
-    target: row.target,
-    operation: row.operation,
-    party: row.party,
-    laneKey: row.lane_key,
-    body: row.body,
-    admittedAt: row.admitted_at,
-  };
 }
