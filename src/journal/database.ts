@@ -6,7 +6,8 @@ import { MIGRATIONS } from './migrations.ts';
 /*
  * `+?` in the SQL of this room: for a table with partial indexes SQLite looks at the values that are bound, to see whether
  * such an index would do, and prepares the statement anew whenever they change, which costs ten times the statement. The
- * plus hides the value from it; the plan is the same.
+ * plus hides the value from it; the plan is the same. It does so, too, where the first column of a primary key is not
+ * unique by itself (provisions).
  */
 
 /** Makes the file, readable by its owner alone, where it does not exist; its -wal and -shm get the same mode from SQLite. */

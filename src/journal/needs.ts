@@ -28,7 +28,7 @@ export function makeNeeds(
   const readLacking = db.prepare<[string], Lacking>(
     `select id, message_id, result_id, target, party, lane_key, operation, digest, on_correction, state, ended, turn,
        attempts, may_have_arrived, after_id, once_key, need_key, not_after, fault
-     from deliveries where need_key = ? and ended = 'lacking' order by id`,
+     from deliveries where need_key = +? and ended = 'lacking' order by id`,
   );
   const setProvided = db.prepare('update deliveries set provided_by = ?, provided_at = ?, fault = ? where id = ?');
 

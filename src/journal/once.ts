@@ -24,7 +24,7 @@ export function makeOnce(db: Database, lanes: Lanes, transitions: Transitions) {
     `select d.id, d.message_id, result_id, target, party, lane_key, operation, d.digest, on_correction, state, ended,
        turn, attempts, may_have_arrived, after_id, once_key, need_key, once_at, once_until, once_judged, r.digest as known_digest
      from deliveries d join results r on r.id = result_id
-     where once_key = ? and ended is not 'stale' order by once_at, d.id`,
+     where once_key = +? and ended is not 'stale' order by once_at, d.id`,
   );
   const hasBody = db.prepare<[number], number>('select 1 from bodies where delivery_id = ?').pluck();
   const setFault = db.prepare('update deliveries set fault = ? where id = ?');

@@ -12,7 +12,7 @@ export type Provisions = ReturnType<typeof makeProvisions>;
 export function makeProvisions(db: Database) {
   const add = db.prepare('insert or ignore into provisions (key, message_id, at) values (?, ?, ?)');
   const readFirst = db.prepare<[string], Provision>(
-    'select message_id as messageId, at from provisions where key = ? order by message_id limit 1',
+    'select message_id as messageId, at from provisions where key = +? order by message_id limit 1',
   );
   const remove = db.prepare('delete from provisions where message_id = ?');
 
