@@ -10,7 +10,7 @@ import { type Load, measureIngest, shareOf } from './whole/measure.ts';
 const SMALL = 10_000;
 const LARGE = Number(process.env.BENCH_MESSAGES ?? 1_000_000);
 /** Deliveries of as many persons, that wait for a receiver that is not there. */
-const LANES = 50_000;
+const LANES = Math.min(50_000, LARGE / 20);
 const LOAD: Load = { connections: 32, window: 1, count: 35_000, warmUp: 10_000 };
 /** Far from the numbers of the messages that a filled journal holds. */
 const FIRST = 1_000_000;
@@ -49,10 +49,9 @@ export const bench: Bench = {
   summary: 'ingest and reading with much in the journal and many lanes waiting, against an empty journal',
   verify() {},
   async prepare(share) {
-    const lanes = Math.ceil(LANES * share);
     // A first look needs only what has a goal.
     for (const messages of share < 1 ? [LARGE] : [SMALL, LARGE])
-      await fillJournal(journal(messages), Math.ceil(messages * share), lanes);
+      await fillJournal(journal(messages), messages, LANES);
   },
   figures: [
     ...[SMALL, LARGE].map((messages) => ({

@@ -71,7 +71,8 @@ const { values, positionals } = parseArgs({
 });
 const share = values.quick ? QUICK_SHARE : 1;
 // Processes that measure inherit it.
-if (values.messages !== undefined) process.env.BENCH_MESSAGES = values.messages;
+const messages = values.messages ?? (values.quick ? '50000' : undefined);
+if (messages !== undefined) process.env.BENCH_MESSAGES = messages;
 
 if (values.help) console.log(USAGE);
 else if (values.side !== undefined) await measureSide(positionals[0] ?? '', values.side);
@@ -83,9 +84,10 @@ else {
   const timed = positionals.filter((name) => !Object.hasOwn(REPORTS, name));
   for (const name of positionals) (await REPORTS[name]?.())?.();
   if (timed.length > 0 || positionals.length === 0) {
-    const results = await runAll(timed.length > 0 ? timed : Object.keys(BENCHES));
     mkdirSync(dirname(values.json), { recursive: true });
-    writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
+    const results = await runAll(timed.length > 0 ? timed : Object.keys(BENCHES), (soFar) =>
+      writeFileSync(values.json, `${JSON.stringify(soFar, null, 2)}\n`),
+    );
     // A table with holes would be taken for all there is.
     if (values.readme && process.exitCode !== 1) writePerformance(results);
   }
@@ -97,7 +99,8 @@ async function load(name: string): Promise<Bench> {
   return module.bench;
 }
 
-async function runAll(names: readonly string[]): Promise<Results> {
+/** @param onBench told after each bench what there is so far, so that a run that is cut off is not lost */
+async function runAll(names: readonly string[], onBench: (soFar: Results) => void): Promise<Results> {
   const header = readHeader();
   const runs = values.quick ? 1 : Math.max(1, Number(values.runs));
   console.log(Object.values(header).join(' · ') + (values.quick ? ' · quick: not to be compared' : ''));
@@ -124,6 +127,7 @@ async function runAll(names: readonly string[]): Promise<Results> {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+    onBench({ ...header, runs, isQuick: values.quick, rows });
   }
   return { ...header, runs, isQuick: values.quick, rows };
 }
