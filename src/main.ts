@@ -62,7 +62,8 @@ export async function startSluss(file: string, around: Surroundings): Promise<Sl
     const stamps = { configuration: stamp, mappings: stampOf(configuration.mappings) };
     const { mapper, problems } = assembly.loadMappings();
     if (mapper === null) throw new ConfigError(problems);
-    const journal = await openJournal(configuration, { clock, log });
+    const facts = { version: readVersion(), configuration: configuration.version, mapping: mapper.version };
+    const journal = await openJournal(configuration, { clock, log, facts });
     undo.push(() => journal.close());
     assembly.installation.share(journal);
     // The disk of a server is its own to watch: it refuses what it cannot store.

@@ -7,6 +7,7 @@ import type { Journal } from './contracts/journal.ts';
 import type { Log } from './contracts/log.ts';
 import { type PostgresAddress, parsePostgresUrl } from './journal/postgres/address.ts';
 import type { CopyOptions, JournalCopy } from './journal/postgres/copy.ts';
+import type { NodeFacts } from './journal/postgres/nodes.ts';
 import type { PostgresJournal } from './journal/postgres.ts';
 import { openJournalReader, type RemoteJournalReader } from './journal/reader.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
@@ -35,7 +36,7 @@ export function placeOf(name: string): JournalPlace {
  */
 export async function openJournal(
   configuration: JournalPlace,
-  { clock, log }: { readonly clock: Clock; readonly log?: Log },
+  { clock, log, facts }: { readonly clock: Clock; readonly log?: Log; readonly facts?: NodeFacts },
 ): Promise<Journal & Partial<PostgresJournal>> {
   const { journal, journalServer, journalLimits } = configuration;
   const { maxQueued, maxQueuedBytes } = journalLimits;
@@ -45,7 +46,8 @@ export async function openJournal(
   // Loaded only where there is a server.
   const { openPostgresJournal } = await import('./journal/postgres.ts');
   try {
-    return await openPostgresJournal({ address: addressOf(configuration), node, leaseMs, clock, ...common });
+    const more = facts === undefined ? {} : { facts };
+    return await openPostgresJournal({ address: addressOf(configuration), node, leaseMs, clock, ...common, ...more });
   } catch (error) {
     throw new Error(`the journal ${journal} cannot be opened: ${whyOf(error)}`, { cause: error });
   }

@@ -31,7 +31,10 @@ export interface Journal {
    * @throws Fault `journal-busy` (nothing stored) · `journal-failed` (nothing stored)
    */
   admit(admission: Admission): Promise<Admitted>;
-  /** Gives a `received` message (or a `refused` / `held` one that was mapped again) its outcome. Same rules as admit. */
+  /**
+   * Gives a `received` message (or a `refused` / `held` one that was mapped again) its outcome. Same rules as admit: who
+   * comes second, because somebody else settled it as well, changes nothing and learns the state it has.
+   */
   settle(messageId: number, at: number, outcome: Outcome): Promise<Admitted>;
   /**
    * Takes heads of lanes that may be sent now, oldest first and in turn over the channels, at most `free` a slot, and

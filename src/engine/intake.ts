@@ -217,7 +217,8 @@ async function store(
       owesAck: owesApplicationAck(reading.mode, channel.acknowledge, outcome),
       outcome,
     });
-    if (admitted.state === 'received') {
+    // What was refused or held when it came before may be mended by other mappings, and is settled again, too.
+    if (outcome === RECEIVED && admitted.state !== 'mapped' && admitted.state !== 'skipped') {
       leftOver = admitted;
       const settled = await journal.settle(leftOver.messageId, clock.now(), decide());
       admitted = { ...settled, repeated: leftOver.repeated };

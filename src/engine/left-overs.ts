@@ -40,13 +40,8 @@ export function createLeftOvers(
       return;
     }
     const outcome = mapMessage(message.bytes, message.sender, channel, parts, isTold(message.bytes));
-    try {
-      const { state } = await journal.settle(message.id, clock.now(), outcome);
-      log.info('message-settled', { channel: message.channel, messageId: message.id, state });
-    } catch (error) {
-      // Another node, which found it left over as well, may have been quicker.
-      if ((await journal.readMessage(message.id))?.state === 'received') throw error;
-    }
+    const { state } = await journal.settle(message.id, clock.now(), outcome);
+    log.info('message-settled', { channel: message.channel, messageId: message.id, state });
   }
 
   async function settleOwed() {

@@ -9,6 +9,7 @@ import type { Once } from './once.ts';
 import type { OwedAcks } from './owed-acks.ts';
 import type { Provisions } from './provisions.ts';
 import { ALONE, asks, type Created, type Results } from './results.ts';
+import { readFaults } from './stored-faults.ts';
 import type { MessageRef, Transitions } from './transitions.ts';
 
 interface KnownMessage extends MessageRef {
@@ -118,7 +119,7 @@ export function makeAdmissions(
     return {
       messageId: id,
       state: message.state,
-      faults: JSON.parse(message.faults),
+      faults: readFaults(message.faults),
       repeated,
       controlIdReused: findNamesake(message.channel, message.control_id, message.content_hash) !== null,
       owesAck: owedAcks.isOwed(id),
@@ -136,8 +137,10 @@ export function makeAdmissions(
         countSeen.run(known.id);
         transitions.note(known.id, null, { at, event: 'resent', why: null });
         const isReplaced = isToBeReplaced(known, outcome);
+        // What is stored before it is mapped may turn out to be mended when it is.
+        const mayBeReplaced = isReplaced || (outcome.state === 'received' && isMendable(known));
         // Retention may have taken its bytes, which whoever works on it from here on needs again.
-        if ((isReplaced || admission.owesAck) && restoreBytes.run(known.id, admission.bytes).changes > 0) {
+        if ((mayBeReplaced || admission.owesAck) && restoreBytes.run(known.id, admission.bytes).changes > 0) {
           transitions.note(known.id, null, { at, event: 'restored', why: null });
         }
         if (isReplaced) replaceOutcome(known, outcome, at);
@@ -171,7 +174,7 @@ export function makeAdmissions(
       return {
         messageId: id,
         state,
-        faults: JSON.parse(faults),
+        faults: readFaults(faults),
         repeated: false,
         controlIdReused: namesake !== null,
         owesAck: admission.owesAck,
@@ -182,7 +185,8 @@ export function makeAdmissions(
     settle(messageId: number, at: number, outcome: Outcome): Admitted {
       const message = readById.get(messageId);
       if (message === undefined) throw new Fault('internal', { detail: `no message ${messageId}` });
-      replaceOutcome(message, outcome, at);
+      // Who settles it as well, in another process, may have been quicker: then it has its outcome, as one that is resent has.
+      if (message.state === 'received' || isToBeReplaced(message, outcome)) replaceOutcome(message, outcome, at);
       return answer(messageId, false);
     },
 
@@ -205,9 +209,14 @@ function readHash(hex: string): Buffer {
   return hash;
 }
 
-/** Only what was refused or held can be mended by another mapping, and `received` is no outcome that could mend it. */
+/** Only what was refused or held can be mended by another mapping. */
+function isMendable({ state }: KnownMessage): boolean {
+  return state === 'refused' || state === 'held';
+}
+
+/** `received` is no outcome that could mend anything. */
 function isToBeReplaced(known: KnownMessage, outcome: Outcome): boolean {
-  if (known.state !== 'refused' && known.state !== 'held') return false;
+  if (!isMendable(known)) return false;
   return outcome.state !== 'received' && outcome.mappingVersion !== known.mapping_version;
 }
 

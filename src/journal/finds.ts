@@ -1,5 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { FaultCode, FaultRecord } from '../contracts/fault.ts';
+import type { FaultCode } from '../contracts/fault.ts';
 import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
 import type { FoundMessages, MessageQuery, MessageSummary, PageMark, PageRequest } from '../contracts/operations.ts';
 import {
@@ -16,6 +16,7 @@ import {
   wayOf,
 } from './candidates.ts';
 import type { Calls } from './group-commit.ts';
+import { readFault, readFaults } from './stored-faults.ts';
 
 /** `Journal.findMessages` on SQLite: an index gives candidates, newest first; each is then looked at for the rest. */
 export function makeFinds(db: Database): Calls {
@@ -144,9 +145,9 @@ export function makeFinds(db: Database): Calls {
 
   const summarize = (id: number): MessageSummary => {
     const { faults, ...rest } = summary.get(id)!;
-    const [first] = JSON.parse(faults) as FaultRecord[];
+    const [first] = readFaults(faults);
     const held = first === undefined ? heldFault.get(id) : undefined;
-    const fault: FaultCode | null = first?.code ?? (held === undefined ? null : (JSON.parse(held) as FaultRecord).code);
+    const fault: FaultCode | null = first?.code ?? (held === undefined ? null : readFault(held).code);
     const deliveries = Object.fromEntries(states.all(id).map((one) => [one.state, one.count]));
     return { ...rest, fault, lacks: lacks.get(id) ?? null, deliveries };
   };

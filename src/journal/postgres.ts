@@ -37,6 +37,8 @@ export interface PostgresJournalOptions {
   readonly node?: string | null;
   /** After so long without a sign of life the others take a node's attempts for cut off. Default 15 s. */
   readonly leaseMs?: number;
+  /** What the node runs as it starts; see `declare`. */
+  readonly facts?: NodeFacts;
   /** As with SQLite. */
   readonly maxQueued?: number;
   readonly maxQueuedBytes?: number;
@@ -56,7 +58,8 @@ export interface PostgresJournal extends Journal {
  * Opens the journal in a PostgreSQL database, making its tables where there are none, and takes a place among its nodes.
  * Attempts that the last run of this node left are ended at once, those of other nodes when their lease is over: each waits
  * again, or is held, as its operation says.
- * @throws Error in words: no server, a newer version wrote it, half a copy, too many nodes of the name
+ * @throws Error in words: no server, a version more than one ahead wrote it, a node more than one behind runs, half a copy, too
+ * many nodes of the name
  */
 export async function openPostgresJournal(options: PostgresJournalOptions): Promise<PostgresJournal> {
   const {
@@ -82,6 +85,7 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
     connect: () => connect('node'),
     name: options.node ?? null,
     leaseMs,
+    ...(options.facts === undefined ? {} : { facts: options.facts }),
     onError,
     onNotice(notice) {
       if (notice === 'gone') void takeOver();

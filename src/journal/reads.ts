@@ -13,6 +13,7 @@ import type { DeliveryState, MessageState } from '../contracts/lifecycle.ts';
 import { makeFinds } from './finds.ts';
 import type { Calls } from './group-commit.ts';
 import { makePauseReads } from './pauses.ts';
+import { readFaults } from './stored-faults.ts';
 import { type DeliveryRow, type MessageRow, rowToDelivery, rowToMessage } from './stored-rows.ts';
 
 const MESSAGE = `select id, channel, ifnull(bytes, x'') as bytes, bytes is null as isPruned, control_id as controlId, origin, sender, received_at as receivedAt, state,
@@ -100,7 +101,7 @@ export function makeReads(db: Database): Calls {
       messageIds.flatMap((messageId) => {
         const row = state.get(messageId);
         if (row === undefined) return [];
-        return [{ messageId, state: row.state, faults: JSON.parse(row.faults), open: open.all({ id: messageId }) }];
+        return [{ messageId, state: row.state, faults: readFaults(row.faults), open: open.all({ id: messageId }) }];
       }),
     ),
     readDeliveries: (messageId: number): StoredDelivery[] => deliveries.all(messageId).map(rowToDelivery),

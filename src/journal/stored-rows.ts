@@ -1,5 +1,6 @@
 import { inflateSync, zstdDecompressSync } from 'node:zlib';
 import type { StoredDelivery, StoredMessage } from '../contracts/journal.ts';
+import { readFault, readFaults } from './stored-faults.ts';
 
 /** `deflate` is what journals hold that were written before zstd, which costs a tenth of it. */
 const UNPACK = {
@@ -36,8 +37,8 @@ export function rowToMessage(row: MessageRow): StoredMessage {
     ...row,
     isPruned: Boolean(row.isPruned),
     skipped: JSON.parse(skipped),
-    faults: JSON.parse(faults),
-    warnings: JSON.parse(warnings),
+    faults: readFaults(faults),
+    warnings: readFaults(warnings),
   };
 }
 
@@ -48,7 +49,7 @@ export function rowToDelivery(row: DeliveryRow): StoredDelivery {
     ...rest,
     inFlight: turn === 'flight',
     needs: needReason === null ? null : { reason: needReason, providedBy, providedAt },
-    fault: fault === null ? null : JSON.parse(fault),
+    fault: readFault(fault),
     response:
       status === null
         ? null
@@ -56,7 +57,7 @@ export function rowToDelivery(row: DeliveryRow): StoredDelivery {
             status,
             contentType,
             body: UNPACK[encoding](answer),
-            fault: answerFault === null ? null : JSON.parse(answerFault),
+            fault: readFault(answerFault),
           },
   };
 }

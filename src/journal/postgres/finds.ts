@@ -1,4 +1,4 @@
-import type { FaultCode, FaultRecord } from '../../contracts/fault.ts';
+import type { FaultCode } from '../../contracts/fault.ts';
 import type { DeliveryState } from '../../contracts/lifecycle.ts';
 import type { FoundMessages, MessageQuery, MessageSummary, PageMark, PageRequest } from '../../contracts/operations.ts';
 import {
@@ -14,6 +14,7 @@ import {
   TOP,
   wayOf,
 } from '../candidates.ts';
+import { readFault, readFaults } from '../stored-faults.ts';
 
 type Ask = <T>(sql: string, ...values: readonly unknown[]) => Promise<readonly T[]>;
 
@@ -147,9 +148,8 @@ async function summarize(ask: Ask, ids: readonly number[]): Promise<MessageSumma
     order by k.place`;
   const rows = await ask<SummaryRow>(sql, ids);
   return rows.map(({ faults, heldFault, states, ...rest }) => {
-    const [first] = JSON.parse(faults) as FaultRecord[];
-    const held = heldFault === null ? null : (JSON.parse(heldFault) as FaultRecord).code;
-    const fault: FaultCode | null = first?.code ?? held;
+    const [first] = readFaults(faults);
+    const fault: FaultCode | null = first?.code ?? readFault(heldFault)?.code ?? null;
     return { ...rest, fault, deliveries: states ?? {} };
   });
 }

@@ -3,7 +3,7 @@ import type { PostgresAddress } from './address.ts';
 import { makeConnector } from './connection.ts';
 import { POSTGRES_MIGRATIONS } from './migrations.ts';
 import { makeReader } from './reader.ts';
-import { refuseHalfCopy } from './schema.ts';
+import { refuseUnfit } from './schema.ts';
 
 /** Of no node: it sees what each of them does. */
 const NOBODY = 0;
@@ -32,7 +32,7 @@ export async function openPostgresReader(address: PostgresAddress): Promise<Remo
     if (version === undefined || version < POSTGRES_MIGRATIONS.length) {
       throw new Error('there is none of this version yet; start the engine once');
     }
-    await refuseHalfCopy(client);
+    await refuseUnfit(client);
   } finally {
     await client.end();
   }

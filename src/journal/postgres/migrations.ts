@@ -1,6 +1,12 @@
 /**
- * The schema of the PostgreSQL journal, as numbered steps. Append only: a step that was ever released is never edited, and
- * for one version nodes of the version before run on what it makes (columns are added, never renamed or taken away).
+ * The schema of the PostgreSQL journal, as numbered steps. Append only: a step that was ever released is never edited.
+ *
+ * Nodes of two versions work side by side while they are exchanged, in either direction, so
+ * - a version adds one step at most, and a step only adds: tables, indexes, and columns that are null or have a constant
+ *   default, for the version before inserts without them, and updates what it knows;
+ * - what a version writes, the one before can read: a new state, event, packing or notice is read by one version and
+ *   written from the next on (codes of faults, alarms and notices that are not known are put up with);
+ * - a step holds no table for long: others wait for it. It is given up after a moment and tried again (schema.ts).
  *
  * Tables and columns have the names of the SQLite journal, for its decisions are made on copies of these rows (see
  * scratch.ts). Besides there is who: `node` is the number of the node that has a delivery in flight, took a message in, or
@@ -248,5 +254,9 @@ export const POSTGRES_MIGRATIONS: readonly string[] = [
     completed_at timestamptz,
     node integer not null
   );
+  `,
+  `
+  -- Up to which step a node knows this: who would be left two behind is not left behind.
+  alter table nodes add column schema integer not null default 3;
   `,
 ];

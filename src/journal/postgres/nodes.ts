@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Fault } from '../../contracts/fault.ts';
 import { type Connection, errorCode } from './connection.ts';
+import { POSTGRES_MIGRATIONS } from './migrations.ts';
 import { prepared } from './prepared.ts';
-import { refuseHalfCopy } from './schema.ts';
+import { isTooNew, refuseUnfit } from './schema.ts';
 
 /** What a node says of itself, for whoever wants to know which run side by side. */
 export interface NodeFacts {
@@ -35,12 +36,17 @@ export interface Orphan {
 
 /** What one node tells the others, and hears of them. */
 export type Notice = 'deliveries' | 'pauses' | 'gone' | 'lost';
+/** What is told; a newer version may tell more, which is not for this one. */
+const TOLD: readonly string[] = ['deliveries', 'pauses'] satisfies readonly Notice[];
+const NO_FACTS: NodeFacts = { version: '', configuration: '', mapping: '' };
 
 export interface NodeParts {
   readonly connect: () => Promise<Connection>;
   /** null = the machine's; another with the same name gets `-2`. */
   readonly name: string | null;
   readonly leaseMs: number;
+  /** What it runs as it starts; absent = nobody is told. */
+  readonly facts?: NodeFacts;
   readonly onNotice: (notice: Notice) => void;
   /** A sign of life is about to be given. */
   readonly onBeat: () => void;
@@ -64,7 +70,7 @@ export type LiveNode = Awaited<ReturnType<typeof joinNodes>>;
 export async function joinNodes(parts: NodeParts) {
   const { connect, leaseMs, onNotice, onBeat, onError } = parts;
   const run = randomUUID();
-  let facts = (): NodeFacts => ({ version: '', configuration: '', mapping: '' });
+  let facts = (): NodeFacts => parts.facts ?? NO_FACTS;
   let client: Connection | null = null;
   let beating: Promise<void> | null = null;
   let timer: NodeJS.Timeout | null = null;
@@ -96,24 +102,26 @@ export async function joinNodes(parts: NodeParts) {
   if (!isLocked) throw new Error(`there are too many nodes named ${name}`);
   const registered = await begin.query<{ number: number }>(
     prepared(
-      `insert into nodes (name, run, started_at, seen_at, lease_until)
-       values ($1, $2, now(), now(), now() + $3 * interval '1 millisecond')
+      `insert into nodes (name, run, started_at, seen_at, lease_until, version, configuration, mapping, schema)
+       values ($1, $2, now(), now(), now() + $3 * interval '1 millisecond', $4, $5, $6, $7)
        on conflict (name) do update set run = excluded.run, started_at = excluded.started_at, seen_at = excluded.seen_at,
-         lease_until = excluded.lease_until
+         lease_until = excluded.lease_until, version = excluded.version, configuration = excluded.configuration,
+         mapping = excluded.mapping, schema = excluded.schema
        returning number`,
-      [name, run, leaseMs],
+      [name, run, leaseMs, facts().version, facts().configuration, facts().mapping, POSTGRES_MIGRATIONS.length],
     ),
   );
   const { number } = registered.rows[0]!;
   try {
     // Whoever began to copy a journal into it meanwhile has looked for nodes after that, or will be seen here.
-    await refuseHalfCopy(begin);
+    await refuseUnfit(begin);
   } catch (error) {
     await begin.query(prepared('update nodes set lease_until = now() where number = $1', [number]));
     await begin.end();
     throw error;
   }
-  let isOusted = false;
+  /** Why it may not write any more. */
+  let ousted: string | null = null;
   await listen(begin);
   hold(performance.now());
 
@@ -128,7 +136,7 @@ export async function joinNodes(parts: NodeParts) {
   async function listen(on: Connection) {
     on.on('notification', ({ payload }) => {
       const [from, notice] = (payload ?? '').split(' ');
-      if (from !== String(number)) onNotice(notice as Notice);
+      if (from !== String(number) && TOLD.includes(notice ?? '')) onNotice(notice as Notice);
     });
     on.on('error', () => {
       if (client === on) client = null;
@@ -157,13 +165,13 @@ export async function joinNodes(parts: NodeParts) {
     const on = await reach();
     const sql = `update nodes set seen_at = now(), lease_until = now() + $3 * interval '1 millisecond', version = $4,
         configuration = $5, mapping = $6
-      where number = $1 and run = $2`;
+      where number = $1 and run = $2 returning (select version from schema_version) as schema`;
     const { version, configuration, mapping } = facts();
-    const { rowCount } = await on.query(prepared(sql, [number, run, leaseMs, version, configuration, mapping]));
-    if (rowCount === 0) {
-      isOusted = true;
-      throw new Error('another process runs as this node');
-    }
+    const { rows } = await on.query(prepared(sql, [number, run, leaseMs, version, configuration, mapping]));
+    if (rows.length === 0) ousted = 'another process runs as this node';
+    // Who slept through two upgrades was not there to be looked for.
+    else if (isTooNew(rows[0].schema, POSTGRES_MIGRATIONS.length)) ousted = 'a newer version changed the tables twice';
+    if (ousted !== null) throw new Error(ousted);
     hold(asked);
     const { rows: others } = await on.query<{ number: number; isAlive: boolean }>(
       prepared('select number, lease_until > now() as "isAlive" from nodes where number <> $1', [number]),
@@ -208,13 +216,13 @@ export async function joinNodes(parts: NodeParts) {
 
   return {
     name,
-    /** @throws Fault `journal-failed` where another process runs under our name */
+    /** @throws Fault `journal-failed` where another process runs under our name, or two versions came since */
     number(): number {
-      if (isOusted) throw new Fault('journal-failed', { detail: 'another process runs as this node' });
+      if (ousted !== null) throw new Fault('journal-failed', { detail: ousted });
       return number;
     },
     /** False = others may take our attempts for orphans by now. */
-    holdsLease: (): boolean => !isOusted && performance.now() < heldUntil,
+    holdsLease: (): boolean => ousted === null && performance.now() < heldUntil,
     tell(notice: Notice): void {
       if (isClosed || (!hasOthers && notice === 'deliveries')) return;
       notices.add(notice);

@@ -10,6 +10,7 @@ import type {
   StoredMessage,
 } from '../../contracts/journal.ts';
 import type { FoundMessages, MessageQuery, PageRequest, Pause, PauseScope } from '../../contracts/operations.ts';
+import { readFaults } from '../stored-faults.ts';
 import { type DeliveryRow, type MessageRow, rowToDelivery, rowToMessage } from '../stored-rows.ts';
 import type { Query } from './connection.ts';
 import { findMessages } from './finds.ts';
@@ -31,7 +32,7 @@ const DELIVERIES = `select d.id, d.message_id as "messageId", d.channel, k.key a
 
 const HISTORY = `select at, message_id as "messageId", delivery_id as "deliveryId", event, from_state as "from", to_state as "to",
     why, by, note
-  from history where message_id = $1 order by id`;
+  from history where message_id = $1 and exists (select 1 from messages where id = $1) order by id`;
 
 /** What of messages waits; a follow-up of a linked delivery is one of the linked one's message. */
 const OPEN = `with recursive linked (of, id, message_id) as (
@@ -105,7 +106,7 @@ export function makeReads(query: <T>(config: Query) => Promise<readonly T[]>, no
       return rows.map(({ id: messageId, state, faults }) => ({
         messageId,
         state,
-        faults: JSON.parse(faults),
+        faults: readFaults(faults),
         open: (byMessage.get(messageId) ?? []).map(({ of: _, ...one }) => one),
       }));
     },
