@@ -45,7 +45,7 @@ export type BatchEvent =
  */
 export class BatchSplitter {
   readonly #maxBytes: number;
-  readonly #gathered = new Gathered();
+  readonly #gathered: Gathered;
   /** What the bytes being read belong to; `rest` = what is dropped of an oversized message or envelope. */
   #item: 'none' | 'message' | 'rest' | EnvelopeName = 'none';
   #undecided: Uint8Array = NOTHING;
@@ -58,6 +58,7 @@ export class BatchSplitter {
 
   constructor(maxMessageBytes: number) {
     this.#maxBytes = maxMessageBytes;
+    this.#gathered = new Gathered(maxMessageBytes);
   }
 
   /** Messages begun so far, oversized ones too. */

@@ -40,7 +40,7 @@ export function frameMessage(bytes: Uint8Array): Buffer {
 export class MllpDecoder {
   readonly #maxBytes: number;
   readonly #prefixBytes: number;
-  readonly #gathered = new Gathered();
+  readonly #gathered: Gathered;
   #state: 'between' | 'frame' | 'skipping' = 'between';
   /** The end of the last chunk, where what follows decides what it is: an FS, or a VT with a part of `MSH|`. */
   #undecided: Uint8Array = NOTHING;
@@ -50,6 +50,7 @@ export class MllpDecoder {
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
+    this.#gathered = new Gathered(maxBytes);
     this.#prefixBytes = Math.min(PREFIX_BYTES, maxBytes);
   }
 

@@ -1,4 +1,5 @@
 import { deriveKey } from '../fhir/identifier.ts';
+import type { Pieces } from '../fhir/json-pieces.ts';
 import { findGroups, type Group, isGroupName, mayHold } from '../hl7/group.ts';
 import { type Cell, type Path, PathError, parsePath, selectSegments } from '../hl7/path.ts';
 import { layerEntry } from './entry.ts';
@@ -77,20 +78,30 @@ export function compileBundle(
 /** Of bundles of which some part differs from message to message though the results are the same: those entries. */
 const volatile = new WeakMap<object, ReadonlySet<object>>();
 
-/** A body as JSON, and what of it tells one version of its results from another. An entry is written once for both. */
-export function writeBody(body: unknown): { readonly text: string; readonly lasting: string } {
+/**
+ * A body as JSON, and what of it tells one version of its results from another. An entry is written once for both.
+ * @param write how: `writeJsonPieces` where there are long texts
+ */
+export function writeBody(
+  body: unknown,
+  write: (value: unknown) => Pieces = (value) => [JSON.stringify(value)],
+): { readonly text: Pieces; readonly lasting: Pieces } {
   const passing = typeof body === 'object' && body !== null ? volatile.get(body) : undefined;
   if (passing === undefined) {
-    const text = JSON.stringify(body);
+    const text = write(body);
     return { text, lasting: text };
   }
   const { entry, ...head } = body as { entry: readonly object[] };
-  const texts = entry.map((one) => JSON.stringify(one));
+  const texts = entry.map(write);
   const lasting = passing.size === 0 ? texts : texts.filter((_, index) => !passing.has(entry[index] as object));
   return {
-    text: `${JSON.stringify(head).slice(0, -1)},"entry":[${texts.join(',')}]}`,
-    lasting: `[${lasting.join(',')}]`,
+    text: [`${JSON.stringify(head).slice(0, -1)},"entry":[`, ...withCommas(texts), ']}'],
+    lasting: ['[', ...withCommas(lasting), ']'],
   };
+}
+
+function withCommas(texts: readonly Pieces[]): Pieces {
+  return texts.flatMap((pieces, index) => (index === 0 ? pieces : [',', ...pieces]));
 }
 
 /** [] = an overlay leaves it out. */

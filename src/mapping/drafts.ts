@@ -2,6 +2,7 @@ import { Fault } from '../contracts/fault.ts';
 import type { Draft, Need, Once } from '../contracts/mapper.ts';
 import { checkResource } from '../fhir/check-resource.ts';
 import { deriveIdentifier, deriveKey } from '../fhir/identifier.ts';
+import { encodePieces, LONG_CHARACTERS, type Pieces, writeJsonPieces } from '../fhir/json-pieces.ts';
 import type { ResourceIssue } from '../fhir/resource-issue.ts';
 import { bodyText } from './body-text.ts';
 import { writeBody } from './bundle.ts';
@@ -18,7 +19,7 @@ import { orOnFault } from './try-to.ts';
 export interface MadeDraft {
   readonly draft: Draft;
   /** What it says of the result, for the digest. */
-  readonly states: string;
+  readonly states: string | Pieces;
   readonly body: MadeBody;
   /** What makes its body invalid FHIR. */
   readonly issues: readonly ResourceIssue[];
@@ -61,7 +62,7 @@ export function makeDrafts(lane: readonly Evaluate[], secret: Uint8Array) {
       if (scope.faults.size > 0) return null;
       throw new Fault('mapping-incomplete', { where: one.where, detail: 'empty body' });
     }
-    const { bytes, text, lasting } = writeAny(body.value, one, resultKey, scope);
+    const written = writeAny(body.value, one, resultKey, scope);
     // What lacks an element because of a fault does not leave; that it is incomplete need not be said as well.
     const issues = scope.faults.size === 0 && isResource(body.value) ? checkResource(body.value) : [];
     const draft: Draft = {
@@ -70,7 +71,7 @@ export function makeDrafts(lane: readonly Evaluate[], secret: Uint8Array) {
       operation: one.operation,
       party: scope.party.id,
       laneKey: deriveKey(secret, ['lane', ...readParts(lane, scope)]).slice(0, 32),
-      body: bytes,
+      body: written.bytes,
       notBefore: one.notBefore?.(scope) ?? null,
       notAfter: one.notAfter?.(scope) ?? null,
       once: one.once === null ? null : readOnce(one, one.once, scope),
@@ -81,12 +82,14 @@ export function makeDrafts(lane: readonly Evaluate[], secret: Uint8Array) {
     const { target, operation, party } = draft;
     return {
       draft,
-      states: `${one.called}/${one.operation} ${lasting}`,
+      states: written.states,
       body: {
         target,
         operation,
         party,
-        body: text,
+        get body() {
+          return written.text();
+        },
         trail: scope.run.trail?.takeEntries() ?? [],
         lacks: null,
         where: one.where,
@@ -97,15 +100,21 @@ export function makeDrafts(lane: readonly Evaluate[], secret: Uint8Array) {
 
   /** An HL7 message of the same content is the same one, under the same control id, however often it is made. */
   const writeAny = (body: unknown, one: Deliver, resultKey: string, { run }: Scope) => {
+    const what = `${one.called}/${one.operation} `;
     if (!(body instanceof OutgoingMessage)) {
-      const { text, lasting } = writeBody(body);
+      if (run.message.segments.some((segment) => segment.text.length >= LONG_CHARACTERS)) {
+        const { text, lasting } = writeBody(body, writeJsonPieces);
+        return { bytes: encodePieces(text), text: () => text.join(''), states: [what, ...lasting] };
+      }
+      const { text: pieces, lasting } = writeBody(body);
+      const text = pieces.join('');
       // Several times faster than a TextEncoder where the text is long.
-      return { bytes: Buffer.from(text), text, lasting };
+      return { bytes: Buffer.from(text), text: () => text, states: what + lasting.join('') };
     }
     const { lasting } = body;
     const key = ['control-id', resultKey, one.called, one.operation, lasting];
     const bytes = writeMessage(body, deriveIdentifier(secret, key).slice(-MAX_CONTROL_ID), one.where);
-    return { bytes, text: run.trail === null ? '' : bodyText(bytes), lasting };
+    return { bytes, text: () => (run.trail === null ? '' : bodyText(bytes)), states: what + lasting };
   };
 
   /** A result that is left out, as far as it counts among others. */

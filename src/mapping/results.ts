@@ -86,7 +86,7 @@ export function makeResults(rules: ResultRules) {
   const makeStatement = (
     resultKey: string,
     why: string | null,
-    states: readonly string[],
+    states: readonly MadeDraft['states'][],
     scope: Scope,
   ): Statement => ({
     resultKey,

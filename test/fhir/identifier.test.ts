@@ -30,6 +30,19 @@ describe('deriveKey', () => {
         }
   });
 
+  it('is the same for a part in pieces, wherever it is cut and whatever stands where a slice of it ends', () => {
+    for (const character of ['a', '€', '😀', '\u0000', '\ud800', '"'])
+      for (const length of [0, 1, 16_383, 32_767, 32_768, 65_536, 70_001]) {
+        const text = `x${character.repeat(length)}y`;
+        const parts = ['digest', text, ''];
+        const hmac = createHmac('sha256', SECRET).update(JSON.stringify(parts)).digest('hex');
+        const middle = text.length >> 1;
+        const isWithin = character === '😀' && middle % 2 === 0;
+        const cut = middle - (isWithin ? 1 : 0);
+        expect(deriveKey(SECRET, ['digest', [text.slice(0, cut), '', text.slice(cut)], []]), character).toBe(hmac);
+      }
+  });
+
   it('differs by secret', () => {
     expect(deriveKey(secret('t'), ['a'])).not.toBe(deriveKey(SECRET, ['a']));
   });

@@ -98,6 +98,11 @@ describe('decodeText', () => {
     expect(fault.record).toEqual({ code: 'charset-undecodable', at: 'MSH-18', where: null, detail });
   });
 
+  it.each(['å', 'ł', '😀'])('reads a long text with %s in it as a short one', (letter) => {
+    const text = `${'x'.repeat(99_997)}${letter}${'y'.repeat(99_997)}`;
+    expect(decodeText(Buffer.from(text), named('UTF-8')) === text).toBe(true);
+  });
+
   it('finds the first bad byte of a long UTF-8 text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 50 }), fc.string({ unit: 'grapheme' }), (before, after) => {
