@@ -10,6 +10,7 @@ import { systemClock } from '../../src/system-clock.ts';
 import { firstLineOptions } from '../../test/whole/engine-process.ts';
 import { NORD } from '../../test/whole/site.ts';
 import { type Child, forkChild } from './child.ts';
+import { readSpentMs } from './processor.ts';
 import type { StandInOrder, StandInSaid } from './stand-in.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -186,12 +187,6 @@ async function launch(
 
 function readStatusMb(pid: number, name: string): number {
   return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
-}
-
-/** User and system time, in ticks of 10 ms: fields 14 and 15, counted behind the name in parentheses. */
-function readSpentMs(path: string): number {
-  const fields = readFileSync(path, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 /** Size of a file; 0 where there is none. */
