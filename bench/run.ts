@@ -79,7 +79,7 @@ else if (values.side !== undefined) await measureSide(positionals[0] ?? '', valu
 else if (values.list) {
   for (const name of Object.keys(BENCHES)) console.log(name, '—', (await load(name)).summary);
   console.log('agreement', '—', 'how far bundles agree with other converters’');
-} else if (values.from !== undefined) writePerformance(JSON.parse(readFileSync(values.from, 'utf8')) as Results);
+} else if (values.from !== undefined) writePerformance(await explainAnew(JSON.parse(readFileSync(values.from, 'utf8'))));
 else {
   const timed = positionals.filter((name) => !Object.hasOwn(REPORTS, name));
   for (const name of positionals) (await REPORTS[name]?.())?.();
@@ -97,6 +97,17 @@ async function load(name: string): Promise<Bench> {
   const module = await BENCHES[name]?.();
   if (module === undefined) throw new Error(`There is no bench "${name}".\n${USAGE}`);
   return module.bench;
+}
+
+/** Figures of an earlier run with what is known by now of what limits them: that is often found out because of them. */
+async function explainAnew(results: Results): Promise<Results> {
+  const rows: Row[] = [];
+  for (const row of results.rows) {
+    const { figures } = await load(row.bench);
+    const limit = row.isMet === false ? (figures.find(({ name }) => name === row.figure)?.limit ?? null) : null;
+    rows.push({ ...row, limit });
+  }
+  return { ...results, rows };
 }
 
 /** @param onBench told after each bench what there is so far, so that a run that is cut off is not lost */
