@@ -79,7 +79,8 @@ else if (values.side !== undefined) await measureSide(positionals[0] ?? '', valu
 else if (values.list) {
   for (const name of Object.keys(BENCHES)) console.log(name, '—', (await load(name)).summary);
   console.log('agreement', '—', 'how far bundles agree with other converters’');
-} else if (values.from !== undefined) writePerformance(await explainAnew(JSON.parse(readFileSync(values.from, 'utf8'))));
+} else if (values.from !== undefined)
+  writePerformance(await explainAnew(JSON.parse(readFileSync(values.from, 'utf8'))));
 else {
   const timed = positionals.filter((name) => !Object.hasOwn(REPORTS, name));
   for (const name of positionals) (await REPORTS[name]?.())?.();
