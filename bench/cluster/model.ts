@@ -74,6 +74,8 @@ const BUSY_HOURS = 10;
 /** A node is given so much of what it can do, that it keeps up when another is gone and groups stay small. */
 const LOAD = 0.5;
 const LEAST_NODES = 2;
+/** Until a disk, or a standby in another room, has confirmed a commit. */
+const SYNC_MS = 1;
 /** Indexes by a hash or a key that looks like one, a page of which every message changes: content_hash, results_key, once_key. */
 const HASHED_INDEXES = 3;
 const PAGE = 8_192;
@@ -108,14 +110,13 @@ export const DEMANDS: readonly Demand[] = [
 
 /**
  * How long a transaction keeps a node's one writing connection: a part that is always there, and a part for each message.
- * Both follow from the two costs; the second is what limits a node.
+ * Both follow from the processor time of the node's main thread and of the server, who wait for each other; the second is
+ * what limits a node.
  */
 export function writerOf({ crowded, alone }: PathCosts): { readonly alwaysMs: number; readonly eachMs: number } {
-  const aloneMs = alone.answerMs;
-  const group = 1 / crowded.commits;
-  const groupMs = 1_000 / (crowded.perSecond * crowded.commits);
-  const eachMs = Math.max(0, (groupMs - aloneMs) / Math.max(1, group - 1));
-  return { alwaysMs: Math.max(0, aloneMs - eachMs), eachMs };
+  const takes = ({ mainUs, serverUs }: Cost) => (mainUs + serverUs) / 1_000;
+  const alwaysMs = (takes(alone) - takes(crowded)) / (alone.commits - crowded.commits);
+  return { alwaysMs: alwaysMs + SYNC_MS, eachMs: takes(crowded) - crowded.commits * alwaysMs };
 }
 
 /** What a demand needs, by the costs of its path. */
