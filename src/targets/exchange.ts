@@ -59,7 +59,8 @@ export function exchange(order: Exchange): Promise<Exchanged> {
             controller?.abort(new Error('larger than maxAnswerBytes'));
           }
         },
-        onResponseEnd: () => end(Buffer.concat(chunks, length)),
+        // Most answers are one chunk, which is nobody else's.
+        onResponseEnd: () => end(chunks.length === 1 ? (chunks[0] ?? null) : Buffer.concat(chunks, length)),
         onResponseError(_, error) {
           signal.removeEventListener('abort', abort);
           reject(error);

@@ -134,9 +134,12 @@ function isElementPath(text: unknown, types: ReadonlySet<string>): boolean {
   return type === 'Bundle' || (type !== undefined && types.has(type));
 }
 
+/** Made once: that costs more than reading an answer with it. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 function parse(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return JSON.parse(UTF8.decode(bytes));
   } catch {
     return undefined;
   }

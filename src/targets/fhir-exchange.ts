@@ -28,27 +28,45 @@ interface Seen {
   complete: boolean;
 }
 
+interface Tap {
+  seen: Seen | null;
+  controller: Dispatcher.DispatchController | null;
+  /** Heard here rather than by fetch, which makes a signal of its own out of it for each request. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Makes one exchange by the FHIR client over the given dispatcher and no other. The answer's bytes are taken before the
  * client reads them: it throws away what is not JSON, throws at what is not a 2xx, and knows no limit of size.
  * @throws the error of the connection, or the signal's reason
  */
 export async function exchangeFhir(order: FhirExchange): Promise<Exchanged> {
-  const tap: { seen: Seen | null } = { seen: null };
+  const { method, body, headers, signal } = order;
+  const tap: Tap = { seen: null, controller: null, signal };
   const dispatcher = order.dispatcher.compose((dispatch) => (options, handler) => {
     tap.seen = null;
     return dispatch(options, watch(handler, tap, order.maxAnswerBytes));
   });
-  const { method, body, headers, signal } = order;
   // Redirects are answers like any other. An answer that came compressed could not be bounded, so none is asked for.
-  const options = { headers: { ...headers, 'accept-encoding': 'identity' }, signal, dispatcher, redirect: 'error' };
+  const options = { headers: { ...headers, 'accept-encoding': 'identity' }, dispatcher, redirect: 'error' };
+  let cut = () => {};
+  const aborted = new Promise<void>((resolve) => {
+    cut = () => {
+      tap.controller?.abort(signal.reason);
+      resolve();
+    };
+  });
+  signal.addEventListener('abort', cut, { once: true });
   let failure: unknown = null;
   try {
+    signal.throwIfAborted();
     // The client's type of a body is a resource; it takes any text.
-    await order.client.request(order.url, { method, body: body as never, options: options as never });
+    const request = order.client.request(order.url, { method, body: body as never, options: options as never });
+    await Promise.race([request, aborted]);
   } catch (error) {
     failure = error;
   }
+  signal.removeEventListener('abort', cut);
   signal.throwIfAborted();
   const { seen } = tap;
   if (seen === null || !seen.ended) throw explain(failure);
@@ -63,9 +81,14 @@ function explain(failure: unknown): unknown {
   return new Fault('target-unreachable', { detail: 'a port that web clients refuse', cause });
 }
 
-function watch(handler: Dispatcher.DispatchHandler, tap: { seen: Seen | null }, maxBytes: number) {
+function watch(handler: Dispatcher.DispatchHandler, tap: Tap, maxBytes: number) {
   const watching: Dispatcher.DispatchHandler = {
-    onRequestStart: (controller, context) => handler.onRequestStart?.(controller, context),
+    onRequestStart(controller, context) {
+      tap.controller = controller;
+      handler.onRequestStart?.(controller, context);
+      // It was aborted while it waited for a connection.
+      if (tap.signal.aborted) controller.abort(tap.signal.reason);
+    },
     onRequestUpgrade: (...all) => handler.onRequestUpgrade?.(...all),
     onResponseStart(controller, status, headers, message) {
       const header = (name: string): string | null => [headers[name]].flat()[0] ?? null;

@@ -354,6 +354,21 @@ describe('fhir target', () => {
     expect(faultOf(await sent)).toEqual({ code: 'stopping', detail: null });
   });
 
+  it('sends nothing of what is aborted while it waits for its connection', async () => {
+    const fresh = world.open();
+    const before = world.server.ledger.requests().length;
+    const abort = new AbortController();
+    const cut = makeDelivery('north', makeResultBundle('unsent', 'unsent'), 'transaction');
+    const sent = fresh.send(cut, abort.signal);
+    abort.abort(new Fault('stopping'));
+    expect(faultOf(await sent)).toEqual({ code: 'stopping', detail: null });
+    const next = makeDelivery('north', makeResultBundle('next', 'next'), 'transaction');
+    expect(faultOf(await fresh.send(next, untilDone()))).toBeNull();
+    const writes = world.server.ledger.writes();
+    expect(writes.map((write) => JSON.stringify(write)).some((text) => text.includes('unsent'))).toBe(false);
+    expect(world.server.ledger.requests()).toHaveLength(before + 1);
+  });
+
   it('calls a server that is down unreachable, and one of an unknown authority refused', async () => {
     const gone = await createFhirTargetWorld();
     const down = world.open({ url: gone.server.url });
