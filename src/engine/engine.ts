@@ -121,7 +121,7 @@ export function createEngine(parts: EngineParts): Engine {
   const findOperation: FindOperation = (target, operation) => targets.get(target)?.target.operations[operation] ?? null;
   const currentMapper = () => mapper;
   const mapping = { mapper: currentMapper, findOperation, log };
-  const partiesOf = (name: string) => channels.find((channel) => channel.name === name)?.parties ?? [];
+  const partiesOf = (name: string) => channels.find((channel) => channel.name === name)?.parties ?? null;
 
   const settlements = createSettlements({ journal, clock, log });
   const pauses = createPauses({ journal, log, onResumed: () => dispatcher.wake() });

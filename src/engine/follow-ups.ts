@@ -20,7 +20,8 @@ export type FollowUps = (
 export function createFollowUps(parts: {
   readonly journal: Pick<Journal, 'readMessage'>;
   readonly mapper: () => Mapper;
-  readonly partiesOf: (channel: string) => readonly string[];
+  /** null = there is no such channel here. */
+  readonly partiesOf: (channel: string) => readonly string[] | null;
   readonly findOperation: FindOperation;
   readonly log: Log;
 }): FollowUps {
@@ -29,13 +30,16 @@ export function createFollowUps(parts: {
     const { channel, target, operation, party, resultKey } = delivery;
     const mapper = parts.mapper();
     try {
+      const parties = parts.partiesOf(channel);
+      // It was taken away, or another node has it already: nobody here can say that nothing is owed.
+      if (parties === null) throw new Fault('mapping-incomplete', { detail: `no channel ${channel}` });
       if (!mapper.hasFollowUps(channel, target, operation)) return { drafts: [], fault: null };
       const message = await journal.readMessage(delivery.messageId);
       if (message === null) throw new Error('the message is gone');
       const answered = { resultKey, target, operation, party, at, response };
       const made = mapper.mapResponse(message.bytes, answered, { channel, sender: message.sender });
       const held = response.fault?.record ?? null;
-      const drafts = made.map((draft) => readyDraft(draft, parts.partiesOf(channel), parts.findOperation));
+      const drafts = made.map((draft) => readyDraft(draft, parties, parts.findOperation));
       for (const { target: of, operation: owed, flaw } of made) {
         if (flaw === null) continue;
         const fields = { channel, target: of, operation: owed, deliveryId: delivery.id };

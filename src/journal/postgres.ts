@@ -146,9 +146,9 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
         arrivals.note(channel, receivedAt);
       }
       // Nobody would wait for what we take now; the next sign of life wakes whoever claims.
-      if (name === 'claim' && !node.holdsLease()) return { deliveries: [], expired: [], nextDueAt: null } as T;
+      if (name === 'claim' && !node.mayBegin()) return { deliveries: [], expired: [], nextDueAt: null } as T;
       const done = await writer.call<T>(name, ...args);
-      if (name !== 'claim' || node.holdsLease()) return done;
+      if (name !== 'claim' || node.mayBegin()) return done;
       // We were stopped for so long that others may be about these by now. Nothing has been sent yet.
       const claimed = done as Claimed;
       for (const { id, attempt } of claimed.deliveries)

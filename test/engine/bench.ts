@@ -157,6 +157,8 @@ export interface BenchOptions {
   readonly second?: boolean;
   /** Bytes free on the disk, of which 1 000 are kept in reserve. */
   readonly free?: () => number;
+  /** Opens another journal than a file. */
+  readonly open?: () => Promise<Journal>;
   /** Stands between the engine and the real journal. */
   readonly wrap?: (journal: Journal) => Journal;
 }
@@ -185,7 +187,8 @@ export async function setUpBench(options: BenchOptions = {}) {
     channel: Channel;
     journal: Journal;
   }> {
-    const real = await openSqliteJournal({ path: join(folder, 'journal.db'), now: clock.now(), log });
+    const openFile = () => openSqliteJournal({ path: join(folder, 'journal.db'), now: clock.now(), log });
+    const real = await (options.open ?? openFile)();
     opened.push(real);
     const journal = options.wrap?.(real) ?? real;
     const source = createScriptedSource();

@@ -15,8 +15,8 @@ export interface ClusterNode {
   readonly configFile: string;
   /** The engine that runs now, or ran last. */
   engine(): EngineProcess;
-  /** Starts it, at once or after it was killed; resolves once it takes messages. */
-  start(): Promise<void>;
+  /** Starts it, at once or after it was killed, of another version's folder if need be; resolves once it takes messages. */
+  start(root?: string): Promise<void>;
   /** SIGKILL. */
   kill(): Promise<void>;
   /** SIGTERM. */
@@ -126,8 +126,8 @@ async function makeNode(name: string, site: Site, databaseUrl: string, options: 
     name,
     configFile,
     engine: running,
-    async start() {
-      engine = seat.launch();
+    async start(root) {
+      engine = seat.launch([], root);
       await engine.seen('engine-started');
     },
     async kill() {

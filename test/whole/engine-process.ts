@@ -4,7 +4,6 @@ import { join } from 'node:path';
 
 /** The project whose engine is tested; the mutation script puts a planted one in its place. */
 export const ROOT = process.env.SLUSS_UNDER_TEST ?? join(import.meta.dirname, '../..');
-const SLUSS = join(ROOT, 'src/cli/sluss.ts');
 /** Characters of what an engine wrote that are kept. */
 const MOST_OUTPUT = 200_000_000;
 /** Longest wait for anything a process is to say or do: a bound for what hangs, not a measure of speed. */
@@ -47,17 +46,27 @@ export function firstLineOptions(program: string): readonly string[] {
   return firstLine.split(' ').filter((word) => word.startsWith('--'));
 }
 
-/** Starts `sluss` with these arguments. @param through a command that starts it in its own place, with its arguments */
+/**
+ * Starts `sluss` with these arguments.
+ * @param through a command that starts it in its own place, with its arguments
+ * @param root folder of another version of the project
+ */
 export function spawnSluss(
   args: readonly string[],
   nodeOptions: readonly string[] = [],
   through: readonly string[] = [],
+  root = ROOT,
 ): EngineProcess {
+  const program = join(root, 'src/cli/sluss.ts');
   const [command = process.execPath, ...rest] = [...through, process.execPath];
-  const child: ChildProcess = spawn(command, [...rest, ...firstLineOptions(SLUSS), ...nodeOptions, SLUSS, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1' },
-  });
+  const child: ChildProcess = spawn(
+    command,
+    [...rest, ...firstLineOptions(program), ...nodeOptions, program, ...args],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1' },
+    },
+  );
   const lines: LogLine[] = [];
   let output = '';
   let errors = '';

@@ -2,8 +2,8 @@ import { type EngineProcess, spawnSluss } from './engine-process.ts';
 
 /** Where one engine runs, and after it another: the same configuration, and ports that change. */
 export interface Seat {
-  /** Starts the engine; it need not be ready yet. The one before has to be gone. */
-  launch(nodeOptions?: readonly string[]): EngineProcess;
+  /** Starts the engine, of another version's folder if need be; it need not be ready yet. The one before has to be gone. */
+  launch(nodeOptions?: readonly string[], root?: string): EngineProcess;
   /** Starts the engine and waits until it takes messages. */
   start(): Promise<EngineProcess>;
   /** The port of a channel of whichever engine listens, waiting for one. */
@@ -18,8 +18,8 @@ export interface Seat {
 export function makeSeat(configFile: string, through?: readonly string[]): Seat {
   const engines: EngineProcess[] = [];
   let waiting: (() => void)[] = [];
-  const launch: Seat['launch'] = (nodeOptions) => {
-    const engine = spawnSluss(['run', '-c', configFile], nodeOptions, through);
+  const launch: Seat['launch'] = (nodeOptions, root) => {
+    const engine = spawnSluss(['run', '-c', configFile], nodeOptions, through, root);
     engines.push(engine);
     const woken = waiting;
     waiting = [];

@@ -2,7 +2,7 @@ import type { AckPayment, Admission, AttemptEnd, Outcome, OutcomeDraft } from '.
 import type { Request } from '../group-commit.ts';
 
 /**
- * What a call is about, and what more is found to be about it. Each is a name for rows; all but the last three are also
+ * What a call is about, and what more is found to be about it. Each is a name for rows; all but the last two are also
  * locks. Whoever changes a row holds the locks of all that it belongs to, so that who holds one of them sees it at rest:
  * a delivery belongs to its result, its lane and its once key, a message to itself.
  */
@@ -13,14 +13,14 @@ export type Key =
   | readonly ['once', key: string]
   | readonly ['need', key: string]
   | readonly ['lane', laneKey: string, target: string, party: string]
+  | readonly ['namesake', channel: string, controlId: string]
   /** A message's deliveries. */
   | readonly ['of-message', id: number]
-  | readonly ['delivery', id: number]
-  | readonly ['namesake', channel: string, controlId: string];
+  | readonly ['delivery', id: number];
 
 export type KeyKind = Key[0];
 
-export const LOCKED: readonly KeyKind[] = ['hash', 'message', 'result', 'once', 'need', 'lane'];
+export const LOCKED: readonly KeyKind[] = ['hash', 'message', 'result', 'once', 'need', 'lane', 'namesake'];
 
 /** Keys without repetition. */
 export interface KeySet {

@@ -57,7 +57,7 @@ export interface NodeParts {
 const NAME_TRIES = 5;
 const NAME_AGAIN_MS = 200;
 const MOST_NODES = 100;
-/** Part of the lease after which what is under way is called off. */
+/** Part of the lease after which what is under way is called off, and nothing more is begun. */
 const LOST_AFTER = 0.8;
 const CHANNEL = 'sluss';
 
@@ -223,6 +223,8 @@ export async function joinNodes(parts: NodeParts) {
     },
     /** False = others may take our attempts for orphans by now. */
     holdsLease: (): boolean => ousted === null && performance.now() < heldUntil,
+    /** False = what was begun now would be called off at once, or never. */
+    mayBegin: (): boolean => ousted === null && performance.now() < heldUntil - leaseMs * (1 - LOST_AFTER),
     tell(notice: Notice): void {
       if (isClosed || (!hasOthers && notice === 'deliveries')) return;
       notices.add(notice);
