@@ -14,7 +14,7 @@
  *   transaction fails as `journal-failed`. Who sends the same again finds out what became of it.
  */
 import type { Clock } from '../contracts/clock.ts';
-import type { Admission, AttemptEnd, Claimed, Journal, JournalChange } from '../contracts/journal.ts';
+import type { Admission, AttemptEnd, Claimed, Journal, JournalChange, PruneBite } from '../contracts/journal.ts';
 import type { Log } from '../contracts/log.ts';
 import { type Caller, makeJournal } from './journal.ts';
 import type { PostgresAddress } from './postgres/address.ts';
@@ -22,6 +22,7 @@ import { makeArrivalCounts } from './postgres/arrival-counts.ts';
 import { errorCode, makeConnector } from './postgres/connection.ts';
 import { joinNodes, type NodeFacts, type Orphan, type SeenNode } from './postgres/nodes.ts';
 import { makeReader } from './postgres/reader.ts';
+import { makeRetirement } from './postgres/retirement.ts';
 import { migrate, refuseHalfCopy } from './postgres/schema.ts';
 import { makeWriter } from './postgres/writer.ts';
 import { plainFault } from './results.ts';
@@ -73,10 +74,12 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
   } = options;
   const connect = makeConnector(address);
   const onError = (error: string) => log?.error('journal-error', { error });
+  const retirement = makeRetirement(() => connect('retention'), onError);
   const first = await connect('schema');
   try {
     await migrate(first);
     await refuseHalfCopy(first);
+    await retirement.open(first);
   } finally {
     await first.end();
   }
@@ -98,6 +101,7 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
     connect: () => connect('writer'),
     node: node.number,
     maxBatch,
+    borders: retirement.borders,
     onError,
     onWritten({ isForOthers, arePauses }) {
       if (isForOthers) node.tell('deliveries');
@@ -145,6 +149,10 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
         const { channel, receivedAt } = args[0] as Admission;
         arrivals.note(channel, receivedAt);
       }
+      if (name === 'prune') {
+        const bite = args[0] as PruneBite;
+        return ((await retirement.step(bite)) ?? (await writer.call('prune', bite, retirement.left()))) as T;
+      }
       // Nobody would wait for what we take now; the next sign of life wakes whoever claims.
       if (name === 'claim' && !node.mayBegin()) return { deliveries: [], expired: [], nextDueAt: null } as T;
       const done = await writer.call<T>(name, ...args);
@@ -158,6 +166,7 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
     async close() {
       await takingOver;
       await writeArrivals().catch(() => {});
+      await retirement.close();
       await writer.close();
     },
   };

@@ -215,7 +215,8 @@ describe('the SQL of a claim', () => {
     const slot = [['register'], ['p1'], [10], ['[]'], [''], 500, 1];
     const heads = await plan(POSTGRES_CLAIM_SQL.heads, ...slot);
     expect(heads).toContain('using deliveries_ready on deliveries');
-    expect(heads).not.toMatch(/Seq Scan on (deliveries|results|bodies)/);
+    // What no period has is empty, and is not looked at: see postgres-periods.test.ts.
+    expect(heads).not.toMatch(/Seq Scan on (deliveries|results|bodies(?!_rest))/);
     const wake = await plan(POSTGRES_CLAIM_SQL.wake, 500);
     expect(wake).toContain('deliveries_timed on deliveries');
     expect(wake).not.toMatch(/Seq Scan on deliveries/);

@@ -280,7 +280,7 @@ describe('a period of a PostgreSQL journal', () => {
     expect((await journal.readMessage(ids[0]!))!.isPruned).toBe(false);
     await reader.end();
     expect(await pass(journal, 99 * DAY)).toMatchObject({ count: 10 });
-  }, 60_000);
+  }, 25_000);
 
   it('loses nothing where what drops it is cut off between the copy and the drop', async () => {
     const journal = await openNode();
@@ -304,12 +304,12 @@ describe('a period of a PostgreSQL journal', () => {
 
   it('is taken once where two nodes prune at the same time', async () => {
     const [a, b] = [await openNode('a'), await openNode('b')];
-    const ids = await deliverMany(a, 40, 0);
+    const ids = await deliverMany(a, 120, 0);
     for (const node of [a, b]) await pass(node, 8 * DAY);
     const readDeleted = await watchDeletes();
-    const passes = await Promise.all([pass(a, 99 * DAY), pass(b, 99 * DAY)]);
+    const passes = await Promise.all([a, b].map((node) => walk(node, biteAt(99 * DAY, { limit: 1 }))));
     passes.push(await pass(b, 99 * DAY));
-    expect(passes.reduce((sum, { count }) => sum + count, 0)).toBe(40);
+    expect(passes.reduce((sum, { count }) => sum + count, 0)).toBe(120);
     for (const id of ids) expect((await eventsOf(a, id)).filter((one) => one.startsWith('pruned'))).toHaveLength(1);
     expect(await readDeleted()).toBe(0);
   }, 60_000);

@@ -98,7 +98,7 @@ export async function makeTargetSide(
   const { rows: all } = await on.query<PostgresColumn>(
     `select c.relname as table, a.attname as column, format_type(a.atttypid, null) as type, a.attnotnull as "isRequired"
      from pg_attribute a join pg_class c on c.oid = a.attrelid
-     where c.relnamespace = current_schema()::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped`,
+     where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped`,
   );
   const find = (table: string, column: string) => all.find((one) => one.table === table && one.column === column);
   for (const { name, columns } of tables) {

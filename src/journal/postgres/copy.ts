@@ -18,6 +18,7 @@ import {
   type TableSum,
   type TargetSide,
 } from './copied-rows.ts';
+import { coverNumbers } from './periods.ts';
 import { COPY_LOCK, migrate } from './schema.ts';
 
 export interface CopyOptions {
@@ -68,7 +69,9 @@ export async function copyJournal(options: CopyOptions): Promise<JournalCopy> {
       const target = await makeTargetSide(on, tables, chunk, () => node);
       const sums: TableSum[] = [];
       for (const table of tables) sums.push(await sumTable(source, table));
+      const { message, delivery } = readLastNumbers(db) as { message: number; delivery: number };
       node = await begin(on, tables, { identity: identityOf(sums), node: options.node });
+      await coverNumbers(on, { message, delivery });
       const copied: CopiedSum[] = [];
       for (const [index, table] of tables.entries()) {
         copied.push({ ...sums[index]!, copied: await copyRows([source, target], table, onChunk) });

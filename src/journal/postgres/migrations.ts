@@ -1,3 +1,5 @@
+import { PERIOD_TABLES } from './period-tables.ts';
+
 /**
  * The schema of the PostgreSQL journal, as numbered steps. Append only: a step that was ever released is never edited.
  *
@@ -258,5 +260,6 @@ export const POSTGRES_MIGRATIONS: readonly string[] = [
   `
   -- Up to which step a node knows this: who would be left two behind is not left behind.
   alter table nodes add column schema integer not null default 3;
+  ${PERIOD_TABLES}
   `,
 ];

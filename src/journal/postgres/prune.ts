@@ -4,11 +4,12 @@ import type { Gather } from './gather.ts';
 import { type Key, makeKeySet } from './keys.ts';
 import { NO_NUMBERS } from './numbers.ts';
 import { prepared } from './prepared.ts';
+import type { Range } from './retirement.ts';
 import { keyOf, namesOf, type Row, type Rows, type Scratch } from './scratch.ts';
 
 /** The SQL that finds what a bite looks at. */
 export const POSTGRES_PRUNE_SQL = {
-  bytes: 'select message_id as id from message_bytes where message_id > $1 order by message_id limit $2',
+  bytes: `select message_id as id from message_bytes where message_id > $1 and message_id < $3 order by message_id limit $2`,
   rows: 'select id from messages where id > $1 order by id limit $2',
   acks: `select message_id as id from owed_acks where channel = any ($1::text[]) and owed_at < $2 order by message_id limit $3`,
   results: 'select id, key from results where id > $1 order by id limit $2',
@@ -20,7 +21,7 @@ export const POSTGRES_PRUNE_SQL = {
  */
 export async function readBite(
   on: Connection,
-  bite: PruneBite,
+  [bite, left]: readonly [PruneBite, readonly Range[]],
   gather: Gather,
   columns: Scratch['columns'],
 ): Promise<{ readonly rows: Rows } | { readonly pruned: Pruned } | null> {
@@ -32,7 +33,9 @@ export async function readBite(
   const ids = (
     bite.walk === 'acks'
       ? await ask(POSTGRES_PRUNE_SQL.acks, bite.channels, bite.before, bite.limit)
-      : await ask(POSTGRES_PRUNE_SQL[bite.walk], bite.after, bite.limit)
+      : bite.walk === 'bytes'
+        ? await readBetween(ask, bite, left)
+        : await ask(POSTGRES_PRUNE_SQL.rows, bite.after, bite.limit)
   ).map(({ id }) => id as number);
   const keys = ids.flatMap((id): Key[] => [
     ['message', id],
@@ -73,6 +76,23 @@ export async function readBite(
   links.forEach(put('links'));
   return { rows };
 }
+
+/** What has bytes, but for what goes otherwise. */
+async function readBetween(
+  ask: (sql: string, ...values: readonly unknown[]) => Promise<Row[]>,
+  { after, limit }: { readonly after: number; readonly limit: number },
+  left: readonly Range[],
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  let last = after;
+  for (const { from, to } of [...left.filter((range) => range.to > after + 1), END]) {
+    if (from > last + 1) rows.push(...(await ask(POSTGRES_PRUNE_SQL.bytes, last, limit - rows.length, from)));
+    if (rows.length >= limit) break;
+    last = to - 1;
+  }
+  return rows;
+}
+const END: Range = { from: Number.MAX_SAFE_INTEGER, to: Number.MAX_SAFE_INTEGER };
 
 async function pruneArrivals(on: Connection, { before, limit }: PruneBite & { walk: 'arrivals' }): Promise<Pruned> {
   const sql = `delete from arrivals where (channel, hour_at) in

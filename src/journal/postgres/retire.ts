@@ -9,22 +9,10 @@
  */
 import type { Ending, PruneBite, Pruned } from '../../contracts/journal.ts';
 import type { Connection } from './connection.ts';
+import { asideOf, LARGE, LARGE_TABLES, nameOf, swap } from './partitions.ts';
 import { inTransaction, type Period } from './periods.ts';
 
 export type BytesBite = PruneBite & { readonly walk: 'bytes' };
-
-/** The tables of a period, each with what tells whose a row is. */
-const TABLES = {
-  message_bytes: { key: 'message_id', content: 'bytes', of: (ids: string) => `message_id = any (${ids})` },
-  bodies: { key: 'delivery_id', content: 'body', of: ofDeliveries },
-  responses: { key: 'delivery_id', content: 'body', of: ofDeliveries },
-} as const;
-type Table = keyof typeof TABLES;
-const NAMES = Object.keys(TABLES) as Table[];
-
-function ofDeliveries(ids: string): string {
-  return `delivery_id in (select id from deliveries where message_id = any (${ids}))`;
-}
 
 /** Messages looked at in a step, for each that the walk by rows would look at in a bite. */
 const TIMES_ROWS = 25;
@@ -33,11 +21,8 @@ const MOST_STAYING = 0.1;
 const LOOKED_AT_LEAST = 1_000;
 /** More of them are not looked at while others wait. */
 const MOST_TOUCHED = 500;
-/** No table of the sort is there any more, or not yet. */
-const NONE: Pruned = { count: 0, bytes: 0, next: 0, channels: [] };
-
-const nameOf = (table: string, { number }: Period): string => `${table}_${number}`;
-const asideOf = (table: string, period: Period): string => `${nameOf(table, period)}_stays`;
+/** Nothing went, and there is more to do. */
+const NOTHING_YET: Pruned = { count: 0, bytes: 0, next: 0, channels: [] };
 
 /**
  * How a message and its deliveries ended and when, as `endOf` and `howEnded` of the SQLite journal's pruning have it; a test
@@ -62,23 +47,23 @@ export function keptFor(bite: BytesBite): Partial<Record<Ending, number>> {
   return Object.fromEntries(entries);
 }
 
-/** One step of a period that is over. Null = it could not be made now. */
-export async function retireBytes(on: Connection, period: Period, bite: BytesBite): Promise<Pruned> {
+/** One step of a period that is over. Null = it is for the next pass. */
+export async function retireBytes(on: Connection, period: Period, bite: BytesBite): Promise<Pruned | null> {
   const limit = bite.limit * TIMES_ROWS;
   if (period.bytes === 'marking') return await mark(on, period, bite, limit);
   const weighedFor = JSON.stringify(keptFor(bite));
   if (period.bytes === 'whole' || period.weighed_for !== weighedFor) {
     await inTransaction(on, () => begin(on, period, weighedFor));
-    return NONE;
+    return NOTHING_YET;
   }
   const done = await inTransaction(on, () => weigh(on, period, bite, limit));
-  if (done !== 'weighed') return NONE;
+  if (done !== 'weighed') return NOTHING_YET;
   const bytes = await inTransaction(on, () => replace(on, period));
-  return { ...NONE, bytes };
+  return bytes === null ? null : { ...NOTHING_YET, bytes };
 }
 
 async function begin(on: Connection, period: Period, weighedFor: string): Promise<void> {
-  for (const table of NAMES) {
+  for (const table of LARGE) {
     await on.query(`drop table if exists ${asideOf(table, period)}`);
     await on.query(`create table ${asideOf(table, period)} (like ${table} including all)`);
   }
@@ -158,14 +143,14 @@ async function weigh(
 
 /** Too much of it stays: it goes row by row, and its partitions when nothing is left of it. */
 async function giveUp(on: Connection, period: Period): Promise<void> {
-  for (const table of NAMES) await on.query(`drop table if exists ${asideOf(table, period)}`);
+  for (const table of LARGE) await on.query(`drop table if exists ${asideOf(table, period)}`);
   await on.query(`update periods set bytes = 'kept' where number = $1`, [period.number]);
 }
 
 async function copyAside(on: Connection, period: Period, ids: readonly number[]): Promise<number> {
   let weight = 0;
-  for (const table of NAMES) {
-    const { content, of } = TABLES[table];
+  for (const table of LARGE) {
+    const { content, of } = LARGE_TABLES[table];
     const { rows } = await on.query<{ weight: number }>(
       `with copied as (insert into ${asideOf(table, period)} select * from ${nameOf(table, period)} where ${of('$1::bigint[]')}
          returning length(${content}) as weight)
@@ -189,24 +174,24 @@ async function keepStrays(on: Connection, period: Period): Promise<void> {
   }
 }
 
-/** What stays takes the place of everything. Resolves with how many bytes went. */
-async function replace(on: Connection, period: Period): Promise<number> {
+/** What stays takes the place of everything. Resolves with how many bytes went; null = too much happened, all is weighed anew. */
+async function replace(on: Connection, period: Period): Promise<number | null> {
   // Who writes about old messages has committed, or has written nothing yet.
   await on.query('lock table touched in share row exclusive mode');
-  await on.query(`lock table only ${NAMES.join(', only ')} in access exclusive mode`);
+  await on.query(`lock table only ${LARGE.join(', only ')} in access exclusive mode`);
   const { rows: touched } = await on.query<{ id: number }>(
     `select distinct message_id as id from touched limit ${MOST_TOUCHED + 1}`,
   );
   if (touched.length > MOST_TOUCHED) {
     await on.query(`update periods set bytes = 'whole' where number = $1`, [period.number]);
-    return 0;
+    return null;
   }
   let { weight } = (await on.query<{ weight: number }>('select weight from periods where number = $1', [period.number]))
     .rows[0]!;
   if (touched.length > 0) {
     const ids = touched.map(({ id }) => id);
-    for (const table of NAMES) {
-      const { content, of } = TABLES[table];
+    for (const table of LARGE) {
+      const { content, of } = LARGE_TABLES[table];
       const { rows } = await on.query<{ weight: number }>(
         `with gone as (delete from ${asideOf(table, period)} where ${of('$1::bigint[]')} returning length(${content}) as weight)
          select coalesce(sum(weight), 0)::bigint as weight from gone`,
@@ -216,30 +201,9 @@ async function replace(on: Connection, period: Period): Promise<number> {
     }
     weight -= await copyAside(on, period, ids);
   }
-  for (const table of NAMES) await swap(on, table, period);
+  for (const table of LARGE) await swap(on, table, period);
   await on.query(`update periods set bytes = 'marking', weighed_to = message_from where number = $1`, [period.number]);
   return Math.max(0, weight);
-}
-
-/** The table aside becomes the partition, or none where it is empty: then the rest takes what comes back. */
-async function swap(on: Connection, table: Table | 'history', period: Period): Promise<void> {
-  const [own, aside] = [nameOf(table, period), asideOf(table, period)];
-  await on.query(`alter table ${table} detach partition ${own}`);
-  await on.query(`drop table ${own}`);
-  const { rows } = await on.query(`select 1 from ${aside} limit 1`);
-  if (rows.length === 0) {
-    await on.query(`drop table ${aside}`);
-    return;
-  }
-  const [from, to] =
-    table === 'bodies' || table === 'responses'
-      ? [period.delivery_from, period.delivery_to]
-      : [period.message_from, period.message_to];
-  await on.query(`alter table ${aside} rename to ${own}`);
-  // Before the first there is nothing.
-  await on.query(
-    `alter table ${table} attach partition ${own} for values from (${period.number === 0 ? 'minvalue' : from}) to (${to})`,
-  );
 }
 
 /** Tells so many messages that their bytes are gone: their history, and who they came from. */
@@ -252,7 +216,7 @@ async function mark(on: Connection, period: Period, { at }: BytesBite, limit: nu
     const { last } = part[0]!;
     if (last === null) {
       await on.query(`update periods set bytes = 'kept' where number = $1`, [period.number]);
-      return NONE;
+      return NOTHING_YET;
     }
     const { rows } = await on.query<{ count: number }>(
       `with gone as materialized (
@@ -268,80 +232,6 @@ async function mark(on: Connection, period: Period, { at }: BytesBite, limit: nu
       [period.weighed_to, last + 1, at],
     );
     await on.query('update periods set weighed_to = $2 where number = $1', [period.number, last + 1]);
-    return { ...NONE, count: rows[0]!.count };
+    return { ...NOTHING_YET, count: rows[0]!.count };
   });
-}
-
-/** Of a period of which only something stayed: true once nothing of it does any more, and its partitions are dropped. */
-export async function dropEmpty(on: Connection, period: Period): Promise<boolean> {
-  const isEmpty = async () => {
-    for (const table of NAMES) {
-      if (!(await isThere(on, nameOf(table, period)))) continue;
-      if ((await on.query(`select 1 from ${nameOf(table, period)} limit 1`)).rows.length > 0) return false;
-    }
-    return true;
-  };
-  if (!(await isEmpty())) return false;
-  return await inTransaction(on, async () => {
-    await on.query(`lock table only ${NAMES.join(', only ')} in access exclusive mode`);
-    if (!(await isEmpty())) return false;
-    for (const table of NAMES) {
-      await on.query(`drop table if exists ${asideOf(table, period)}`);
-      if (!(await isThere(on, nameOf(table, period)))) continue;
-      await on.query(`alter table ${table} detach partition ${nameOf(table, period)}`);
-      await on.query(`drop table ${nameOf(table, period)}`);
-    }
-    await on.query(`update periods set bytes = 'gone' where number = $1`, [period.number]);
-    return true;
-  });
-}
-
-/** Of these at most what stays is copied while others wait. */
-const MOST_REMEMBERED = 1_000;
-
-/**
- * The history of a period whose messages are forgotten; of a few that stay it is kept. The walk by rows leaves it to this.
- * @returns true where it was dropped
- */
-export async function retireHistory(on: Connection, period: Period, isOver: boolean): Promise<boolean> {
-  const { number, message_from, message_to } = period;
-  const { rows } = await on.query<{ count: number }>(
-    'select count(*) as count from (select 1 from messages where id >= $1 and id < $2 limit $3) part',
-    [message_from, message_to, MOST_REMEMBERED + 1],
-  );
-  const { count } = rows[0]!;
-  const all = period.looked_at > 0 ? period.looked_at : await countMessages(on, period);
-  const areFew = count <= Math.min(MOST_REMEMBERED, all * MOST_STAYING);
-  const isWorthIt = count === 0 || (period.history === 'whole' && isOver && areFew);
-  if (!isWorthIt) return false;
-  return await inTransaction(on, async () => {
-    const [own, aside] = [nameOf('history', period), asideOf('history', period)];
-    await on.query('lock table only history in access exclusive mode');
-    await on.query(`drop table if exists ${aside}`);
-    await on.query(`create table ${aside} (like history including all)`);
-    const kept = await on.query(
-      `insert into ${aside} select h.* from messages m join ${own} h on h.message_id = m.id where m.id >= $1 and m.id < $2`,
-      [message_from, message_to],
-    );
-    await swap(on, 'history', period);
-    await on.query('update periods set history = $2 where number = $1', [
-      number,
-      (kept.rowCount ?? 0) === 0 ? 'gone' : 'kept',
-    ]);
-    return true;
-  });
-}
-
-/** How many there are before the first is forgotten. */
-async function countMessages(on: Connection, { number, message_from, message_to }: Period): Promise<number> {
-  const { rows } = await on.query<{ count: number }>(
-    `update periods set looked_at = (select count(*) from messages where id >= $2 and id < $3) where number = $1
-     returning looked_at as count`,
-    [number, message_from, message_to],
-  );
-  return rows[0]!.count;
-}
-
-async function isThere(on: Connection, table: string): Promise<boolean> {
-  return (await on.query<{ is: boolean }>('select to_regclass($1) is not null as is', [table])).rows[0]!.is;
 }

@@ -1,5 +1,6 @@
 import type { PruneBite, Pruned } from '../../contracts/journal.ts';
 import { type Connection, errorCode } from './connection.ts';
+import { dropEmpty } from './partitions.ts';
 import {
   type Borders,
   bordersOf,
@@ -11,7 +12,8 @@ import {
   receivedAt,
   tendPeriods,
 } from './periods.ts';
-import { type BytesBite, dropEmpty, keptFor, retireBytes, retireHistory } from './retire.ts';
+import { type BytesBite, keptFor, retireBytes } from './retire.ts';
+import { retireHistory } from './retire-history.ts';
 
 /** Since this step of the schema a node notes what it does to old messages. */
 const NODES_NOTE_TOUCHES = 4;

@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import type { Borders } from './periods.ts';
 import { prepared } from './prepared.ts';
 import {
   type Change,
@@ -28,7 +29,7 @@ const OWNED: readonly Table[] = ['messages', 'owed_acks'];
 export type Write = ReturnType<typeof makeWrite>;
 
 /** Writes what was decided, in a few statements for any number of rows. To be called inside a transaction. */
-export function makeWrite({ columns }: Pick<Scratch, 'columns'>) {
+export function makeWrite({ columns }: Pick<Scratch, 'columns'>, borders: () => Borders) {
   const sql = new Map(
     (Object.keys(TABLES) as Table[]).map((table) => {
       const of = columns[table];
@@ -36,7 +37,10 @@ export function makeWrite({ columns }: Pick<Scratch, 'columns'>) {
       const rest = of.filter(({ name }) => !key.includes(name));
       const recordset = (list: readonly Column[]) => list.map(({ name, type }) => `${name} ${type}`).join(', ');
       const isOwned = OWNED.includes(table);
-      const set = (list: readonly Column[]) => list.map(({ name }) => `${name} = x.${name}`).join(', ');
+      // Where a message came from is taken away by others, too, and never comes back.
+      const newValue = (name: string) =>
+        name === 'origin' ? `case when x.origin = '' then '' else t.origin end` : `x.${name}`;
+      const set = (list: readonly Column[]) => list.map(({ name }) => `${name} = ${newValue(name)}`).join(', ');
       const same = key.map((name) => `t.${name} = x.${name}`).join(' and ');
       const onConflict =
         rest.length === 0
@@ -83,6 +87,9 @@ export function makeWrite({ columns }: Pick<Scratch, 'columns'>) {
     const send = (text: string, values: readonly unknown[]) => void sent.push(client.query(prepared(text, values)));
     const gone = (table: Table) => rows[table].filter(({ after }) => after === null).map(({ before }) => before!);
 
+    const { touchedBelow, historyFrom } = borders();
+    const touched = touchedBelow === 0 ? [] : [...messagesOf(rows, history)].filter((id) => id < touchedBelow);
+    if (touched.length > 0) send('insert into touched (message_id) select * from unnest($1::bigint[])', [touched]);
     for (const table of Object.keys(TABLES) as Table[]) {
       const { insert, update, remove } = sql.get(table)!;
       const added = rows[table].flatMap(({ before, after }) => (before === null && after !== null ? [after] : []));
@@ -105,7 +112,9 @@ export function makeWrite({ columns }: Pick<Scratch, 'columns'>) {
     }
     const forgotten = [gone('messages'), gone('deliveries')].map((of) => of.map(({ id }) => id));
     // Of what is forgotten goes also what nobody had to look at.
-    for (const table of ['history', 'links', 'provisions'] as const) {
+    const byRow = forgotten[0]!.filter((id) => (id as number) < historyFrom || (id as number) >= touchedBelow);
+    if (byRow.length > 0) send('delete from history where message_id = any ($1::bigint[])', [byRow]);
+    for (const table of ['links', 'provisions'] as const) {
       if (forgotten[0]!.length > 0) send(`delete from ${table} where message_id = any ($1::bigint[])`, [forgotten[0]]);
     }
     for (const table of ['bodies', 'responses', 'links'] as const) {
@@ -131,6 +140,17 @@ export async function settleAll(sent: readonly Promise<unknown>[]): Promise<void
   const ends = await Promise.allSettled(sent);
   const failed = ends.find((end) => end.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+}
+
+/** Messages that something is written about. */
+function messagesOf(rows: Changes['rows'], history: Changes['history']): Set<number> {
+  const ids = new Set<number>();
+  for (const { before, after } of rows.messages) ids.add((before ?? after)!.id as number);
+  for (const table of ['message_bytes', 'deliveries', 'owed_acks'] as const) {
+    for (const { before, after } of rows[table]) ids.add((before ?? after)!.message_id as number);
+  }
+  for (const row of history) ids.add(row.message_id as number);
+  return ids;
 }
 
 function toChanged({ before, after }: Change): Row {

@@ -7,8 +7,10 @@ import { type Connection, errorCode } from './connection.ts';
 import { type Gathered, makeGather, type Retry } from './gather.ts';
 import { type KeySet, keysOfCall, makeKeySet, numbersOfCall } from './keys.ts';
 import { giveBack, NO_NUMBERS } from './numbers.ts';
+import type { Borders } from './periods.ts';
 import { makePlainWrites } from './plain-writes.ts';
 import { readBite } from './prune.ts';
+import type { Range } from './retirement.ts';
 import { type Changes, makeScratch, type Numbers } from './scratch.ts';
 import { makeWrite, OVERTAKEN, settleAll } from './write.ts';
 
@@ -33,6 +35,8 @@ export interface WriterParts {
   /** The number of this node. @throws Fault where it may not write any more */
   readonly node: () => number;
   readonly maxBatch: number;
+  /** Of the periods: what is written of messages that are older is noted. */
+  readonly borders: () => Borders;
   readonly onError: (code: string) => void;
   /** Something was committed that other nodes may want to know. */
   readonly onWritten: (what: { readonly isForOthers: boolean; readonly arePauses: boolean }) => void;
@@ -43,10 +47,10 @@ export interface WriterParts {
  * A reply leaves only after the server has said that it committed; where the connection breaks before it has, nobody knows
  * whether it did, and every call of that transaction fails.
  */
-export function makeWriter({ connect, node, maxBatch, onError, onWritten }: WriterParts): Caller {
+export function makeWriter({ connect, node, maxBatch, borders, onError, onWritten }: WriterParts): Caller {
   const scratch = makeScratch();
   const gather = makeGather(scratch);
-  const write = makeWrite(scratch);
+  const write = makeWrite(scratch, borders);
   const claims = makeClaims(node);
   const plainWrites = makePlainWrites(node);
   const queue: Waiting[] = [];
@@ -235,7 +239,7 @@ export function makeWriter({ connect, node, maxBatch, onError, onWritten }: Writ
   }
 
   async function prune(on: Connection, request: Request): Promise<Reply> {
-    const read = await readBite(on, request.args[0] as PruneBite, gather, scratch.columns);
+    const read = await readBite(on, request.args as [PruneBite, readonly Range[]], gather, scratch.columns);
     if (read === null) return { id: request.id, value: NOTHING_PRUNED };
     if ('pruned' in read) return { id: request.id, value: read.pruned };
     const { replies, changes } = scratch.decide(read.rows, NO_NUMBERS, [request]);
