@@ -73,7 +73,10 @@ export interface Draft {
   readonly party: string;
   /** Deliveries with equal (target, party, laneKey) go strictly one after the other. Opaque, says nothing about a person. */
   readonly laneKey: string;
-  /** What the target's operation takes, as UTF-8 JSON, or the bytes of an HL7 message. */
+  /**
+   * What the target's operation takes, as UTF-8 JSON, or the bytes of an HL7 message. Of a large one the
+   * journal that the draft is handed to takes the very buffer, and leaves it empty.
+   */
   readonly body: Uint8Array;
   /** ms since the epoch; null = at once. */
   readonly notBefore: number | null;

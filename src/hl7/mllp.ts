@@ -34,7 +34,8 @@ export function frameMessage(bytes: Uint8Array): Buffer {
  * difference. A frame ends at FS CR; an FS before anything else is data, except before VT, where the sender left the
  * final CR out. A VT inside a frame is data unless a message begins right behind it: then the unfinished frame is given
  * up, and never merged with the new one. Time grows with the number of bytes alone, memory is bounded by the limit. A
- * message may be a view of the chunk, so chunks must not be written to afterwards.
+ * message may be a view of the chunk, so chunks must not be written to afterwards; of one that told nothing, nothing is
+ * kept.
  * @see HL7 v2.5.1 appendix C; "MLLP Release 1" (transport specification)
  */
 export class MllpDecoder {

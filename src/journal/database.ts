@@ -33,7 +33,7 @@ export function openWriter(path: string, maxPages: number | null): Database.Data
   // better-sqlite3 is built with NORMAL for WAL files, which a power cut can cost acknowledged messages.
   db.pragma('synchronous = full');
   db.pragma('foreign_keys = on');
-  db.pragma('cache_size = -64000');
+  setCache(db, 'usual');
   // Every savepoint keeps the pages it changes; in a temporary file that costs more than the insert.
   db.pragma('temp_store = memory');
   // Checkpoints are asked for, see checkpoints.ts.
@@ -41,6 +41,14 @@ export function openWriter(path: string, maxPages: number | null): Database.Data
   migrate(db);
   if (maxPages !== null) db.pragma(`max_page_count = ${maxPages}`);
   return db;
+}
+
+/**
+ * How many pages the connection keeps. With few of them something large goes to the file as it is written: it would take
+ * as much memory again, drive all else out of the cache, and nobody reads it from there.
+ */
+export function setCache(db: Database.Database, size: 'usual' | 'small'): void {
+  db.pragma(`cache_size = ${size === 'usual' ? -64_000 : -2_000}`);
 }
 
 export function openReader(path: string): Database.Database {

@@ -13,7 +13,7 @@ import type {
   Recorded,
 } from '../contracts/journal.ts';
 import type { StoredAnswer } from './attempts.ts';
-import { countBytes } from './bytes.ts';
+import { countBytes, give } from './bytes.ts';
 
 /** Answers smaller than this are not worth compressing. */
 const COMPRESS_BYTES = 8192;
@@ -50,12 +50,18 @@ export function makeJournal(
   };
 
   // What comes in may be refused; what ends an attempt may not, and there is never more of that than slots.
-  const take = (name: 'admit' | 'settle' | 'replay', bytes: number, ...args: unknown[]): Promise<Admitted> =>
+  const take = (
+    name: 'admit' | 'settle' | 'replay',
+    { drafts }: Outcome,
+    bytes: number,
+    ...args: unknown[]
+  ): Promise<Admitted> =>
     track(async () => {
       const isFull = queued >= limits.maxQueued || (queued > 0 && queuedBytes + bytes > limits.maxQueuedBytes);
       if (isFull) throw new Fault('journal-busy');
       queued++;
       queuedBytes += bytes;
+      for (const { body } of drafts) give(body);
       try {
         return await writer.call<Admitted>(name, ...args);
       } finally {
@@ -75,9 +81,9 @@ export function makeJournal(
       track(() => reader.call<T>(name, ...args));
 
   return {
-    admit: (admission: Admission) => take('admit', countBytes(admission), admission),
+    admit: (admission: Admission) => take('admit', admission.outcome, countBytes(admission), admission),
     settle: (messageId: number, at: number, outcome: Outcome) =>
-      take('settle', countBytes(outcome), messageId, at, outcome),
+      take('settle', outcome, countBytes(outcome), messageId, at, outcome),
     claim: (slots, at) => track(() => writer.call<Claimed>('claim', slots, at)),
     record: (attempt) =>
       track(() => {
@@ -89,7 +95,7 @@ export function makeJournal(
         return packAnswer(response).then(end);
       }),
     payAck: write<[AckPayment], void>('payAck'),
-    replay: (messageId, outcome, act) => take('replay', countBytes(outcome), messageId, outcome, act),
+    replay: (messageId, outcome, act) => take('replay', outcome, countBytes(outcome), messageId, outcome, act),
     release: write('release'),
     cancel: write('cancel'),
     dismiss: write('dismiss'),

@@ -56,8 +56,8 @@ export function startThread(options: WorkerOptions, events: ThreadEvents): Promi
     const requests = outbox;
     outbox = [];
     try {
-      const { value, buffer } = ownBytes(requests);
-      post({ requests: value }, [buffer]);
+      const { value, buffers } = ownBytes(requests);
+      post({ requests: value, buffers }, buffers);
     } catch (error) {
       // Something in there is no plain data. Nobody else would ever answer these calls.
       events.onError(error instanceof Error ? error.name : 'unknown');

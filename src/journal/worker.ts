@@ -2,13 +2,17 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import Database from 'better-sqlite3';
 import { makeAlarmRows } from './alarm-rows.ts';
 import { makeArrivals } from './arrivals.ts';
+import { countBytes } from './bytes.ts';
 import { makeCheckpoints } from './checkpoints.ts';
 import { makeClaim } from './claims.ts';
-import { openReader, openWriter } from './database.ts';
+import { openReader, openWriter, setCache } from './database.ts';
 import { type Calls, failure, makeGroupCommit, type Reply, type Request, run } from './group-commit.ts';
 import { makePauses } from './pauses.ts';
 import { makeReads } from './reads.ts';
 import { makeWrites } from './writes.ts';
+
+/** What is larger than this does not go through the page cache. */
+const UNCACHED_BYTES = 8 << 20;
 
 /** What a worker thread is started with. */
 export type WorkerOptions =
@@ -21,8 +25,11 @@ export type WorkerOptions =
     }
   | { readonly role: 'reader'; readonly path: string };
 
-/** What it is sent: requests, or a word on its own. */
-export type ToWorker = { readonly requests: readonly Request[] } | 'checkpoint' | 'close';
+/** What it is sent: requests with the buffers that all their bytes stand in, or a word on its own. */
+export type ToWorker =
+  | { readonly requests: readonly Request[]; readonly buffers: readonly ArrayBuffer[] }
+  | 'checkpoint'
+  | 'close';
 
 /** What it sends. `recovered` = attempts that a crash had cut off. */
 export type FromWorker =
@@ -63,11 +70,14 @@ function startWriter(options: WorkerOptions & { role: 'writer' }): void {
   const commitGroup = makeGroupCommit(db, calls, [transitions, arrivals]);
   const isCheckpointDue = makeCheckpoints(db);
 
-  listen((requests) => {
+  listen((requests, bytes) => {
+    const isLarge = bytes > UNCACHED_BYTES && requests.some(({ args }) => countBytes(args) > UNCACHED_BYTES);
+    if (isLarge) setCache(db, 'small');
     for (let from = 0; from < requests.length; from += options.maxBatch) {
       const replies = commitGroup(requests.slice(from, from + options.maxBatch));
       post({ replies, checkpointDue: false });
     }
+    if (isLarge) setCache(db, 'usual');
     if (isCheckpointDue()) post({ replies: [], checkpointDue: true });
   }, db);
   post({ ready: true, recovered });
@@ -102,7 +112,7 @@ function startReader({ path }: WorkerOptions & { role: 'reader' }): void {
 
 /** Hands over everything that waits at once: what came while a commit ran goes into the next. */
 function listen(
-  serve: (requests: Request[]) => void,
+  serve: (requests: Request[], bytes: number) => void,
   db: Database.Database,
   keeper: Database.Database | null = null,
   checkpoint: () => void = () => {},
@@ -111,12 +121,19 @@ function listen(
     let next: ToWorker | undefined = first;
     while (next !== undefined) {
       const requests: Request[] = [];
+      const buffers: ArrayBuffer[] = [];
       const words = new Set<'checkpoint' | 'close'>();
       for (; next !== undefined; next = receiveMessageOnPort(port!)?.message) {
         if (typeof next === 'string') words.add(next);
-        else requests.push(...next.requests);
+        else {
+          requests.push(...next.requests);
+          buffers.push(...next.buffers);
+        }
       }
-      if (requests.length > 0) serve(requests);
+      const bytes = buffers.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      if (requests.length > 0) serve(requests, bytes);
+      // Frees them now: until the collector comes by, a large message would be there as often as it was written.
+      for (const buffer of buffers) buffer.transfer(0);
       if (words.has('checkpoint')) checkpoint();
       if (words.has('close')) {
         keeper?.close();

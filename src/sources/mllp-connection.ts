@@ -10,6 +10,8 @@ import { answerFrame, splitFrame } from './batch-frame.ts';
 const FLUSH_MS = 5_000;
 /** How long it is listened to after that, so that closing it does not destroy the last answer on its way. */
 const LINGER_MS = 1_000;
+/** A smaller chunk is not worth giving back at once. */
+const LARGE_CHUNK_BYTES = 16 * 1024;
 /** A peer that sends this much and not one frame does not speak MLLP. */
 const MAX_JUNK_BYTES = 1024 * 1024;
 
@@ -113,6 +115,7 @@ export class MllpConnection {
     const wasInFrame = this.#decoder.isInFrame;
     const heard = this.#decoder.push(chunk);
     if (!wasInFrame || heard.length > 0) this.#frameBeganAt = this.#lastHeardAt;
+    if (heard.length === 0) free(chunk);
     for (const event of heard) this.#events.push(event);
     if (this.#decoder.junk > MAX_JUNK_BYTES) {
       this.#log('warn', 'connection-not-mllp', { count: this.#decoder.junk });
@@ -390,6 +393,15 @@ export class MllpConnection {
   #log(level: 'debug' | 'warn' | 'error', event: string, fields = {}): void {
     this.#parts.host.log[level](event, { channel: this.#parts.host.name, address: this.#address, ...fields });
   }
+}
+
+/**
+ * Gives the memory of a part of a large frame back, of which the decoder has a copy: until the collector came by, the frame
+ * would be there twice.
+ */
+function free({ buffer, byteLength }: Buffer): void {
+  if (byteLength >= LARGE_CHUNK_BYTES && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer)
+    buffer.transfer(0);
 }
 
 function codeOf(error: Error): string {

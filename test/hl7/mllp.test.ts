@@ -194,6 +194,19 @@ describe('MllpDecoder', () => {
     );
   });
 
+  it('keeps nothing of a chunk that told nothing', () => {
+    const decoder = new MllpDecoder(1_000);
+    const told: MllpEvent[] = [];
+    for (const text of [`x${VT}MSH|`, 'a', '\x1c', 'b', `${VT}M`, 'S', 'x', '\x1c', '\r']) {
+      const chunk = Buffer.from(text);
+      const events = decoder.push(chunk);
+      if (events.length === 0) chunk.fill(0);
+      told.push(...events);
+    }
+    const message = told.find((event) => event.kind === 'message');
+    expect(message === undefined ? null : Buffer.from(message.bytes).toString()).toBe(`MSH|a\x1cb${VT}MSx`);
+  });
+
   it('copies a large message a bounded number of times, however small the chunks', () => {
     // Work that grew with the square of the size would take minutes here; there is no other assertion on time.
     const size = 16 * 1024 * 1024;

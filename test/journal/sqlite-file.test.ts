@@ -110,6 +110,25 @@ describe('the journal’s files', () => {
     db.close();
   });
 
+  it('keep what is larger than the cache, beside what is small, and leave the message to whoever handed it over', async () => {
+    const journal = await openJournal();
+    const document = (letter: string) => Buffer.alloc(3_000_000, letter);
+    const large = stating('large', 1, ['k1', '1', 'd1'], [{ body: document('b') }]);
+    const bytes = document('m');
+    await Promise.all([
+      journal.admit({ ...large, bytes }),
+      journal.admit(stating('small', 1, ['k2', '1', 'd2'])),
+      journal.admit(stating('large too', 1, ['k3', '1', 'd3'], [{ body: document('c') }])),
+    ]);
+    expect(bytes.equals(document('m'))).toBe(true);
+    expect(Buffer.from((await journal.readMessage(1))!.bytes).equals(document('m'))).toBe(true);
+    expect(Buffer.from((await journal.readMessage(2))!.bytes).toString()).toBe('small');
+    const bodies = await Promise.all([1, 2, 3].map(async (id) => Buffer.from((await journal.readDelivery(id))!.body)));
+    expect(bodies[0]!.equals(document('b'))).toBe(true);
+    expect(bodies[1]!.toString()).toBe('{"result":"k2"}');
+    expect(bodies[2]!.equals(document('c'))).toBe(true);
+  });
+
   it('of the first version are brought up to date with what they hold', async () => {
     path = join(folder, 'old.db');
     const db = new Database(path);
