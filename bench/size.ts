@@ -63,7 +63,7 @@ export const bench: Bench = {
       value: ({ more }) => more.times ?? 0,
       goal: 6,
       limit:
-        'a message exists as chunks of the socket, as a frame, as text, as the JSON made of it, as bytes on their way to the journal’s thread, and as pages of its cache, and what is done with is not collected at once',
+        'a message exists as a frame, as text, as the body of its delivery, and as the two copies that SQLite makes of what it writes',
     },
   ],
 };
