@@ -102,6 +102,31 @@ describe('nodes with different mappings', () => {
     expect((await ask('select 1 from messages')).length).toBe(40);
   });
 
+  it('say which they run, also when those are changed while messages come, of which each is of one', async () => {
+    const [a, b] = [await startNode('v1', { leaseMs: 1_000 }), await startNode('v2')];
+    await journalOf(a).declare(() => ({ version: '1', configuration: 'c', mapping: a.engine.mappingVersion() }));
+    const seen = async () => (await journalOf(b).nodes()).find(({ name }) => name === 'v1')?.mapping;
+    expect(await seen()).toBe('v1');
+    const give = (from: number) =>
+      Array.from({ length: 10 }, (_, i) => a.source.give(message(`M${from + i}`))) as Promise<Ack>[];
+    const before = give(0);
+    const map = (bytes: Uint8Array) => {
+      const id = controlIdOf(bytes);
+      return mapped({ drafts: [draft(id, { body: Buffer.from(`v3 of ${id}`) })] });
+    };
+    a.engine.useMapper({ ...a.mapper, version: 'v3', map });
+    const acks = await Promise.all([...before, ...give(10)]);
+    await settled();
+    const versions = new Set<string>();
+    for (const [i, { messageId }] of acks.entries()) {
+      const { mappingVersion } = (await b.journal.readMessage(messageId!))!;
+      versions.add(mappingVersion!);
+      for (const body of await bodiesOf(b, messageId!)) expect(body).toBe(`delivered ${mappingVersion} of M${i}`);
+    }
+    expect([...versions].sort()).toEqual(['v1', 'v3']);
+    await vi.waitUntil(async () => (await seen()) === 'v3', PATIENCE);
+  });
+
   it('notice a control id that comes to both at the same moment, with other content', async () => {
     const [a, b] = [journalOf(await startNode('v1')), journalOf(await startNode('v2'))];
     const admit = (node: PostgresJournal, round: number, text: string) =>
