@@ -50,29 +50,34 @@ print('Starting a PostgreSQL server and the nodes …');
 // As long as nobody waits for it, to end means to leave nothing behind, no server and no folder.
 let made: Cluster | null = null;
 let isOver = false;
+let isLeft = false;
+let isServerUp = true;
 async function leave() {
-  isOver = true;
-  await made?.[Symbol.asyncDispose]();
+  if (isLeft) return;
+  isLeft = true;
+  print('Leaving …');
+  await (await making)[Symbol.asyncDispose]();
   process.exit(130);
 }
 const ENDINGS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 for (const signal of ENDINGS) process.on(signal, leave);
-await using cluster = await makeCluster({
+listenToKeys();
+const making = makeCluster({
   nodes: count,
   service: { faults: [{ fault: { kind: 'delay', delayMs: 15 }, probability: 0.5 }] },
   target: ['timeout: 5s'],
   journalKeys: `, lease: ${LEASE_MS}ms`,
 });
+await using cluster = await making;
 made = cluster;
 const { nodes, site, server } = cluster;
-await Promise.all(nodes.map((node) => node.start()));
+await Promise.all(nodes.map((node) => node.start())).catch(unlessLeft);
 await showWho(cluster);
 
 const seed = isOnce ? 20_261_122 : Date.now() % 1_000_000;
 const plan = planLoad({ seed, senders: 6, messagesEach: isOnce ? 60 : 5_000, patientsEach: 8, filesEach: 0 });
 const taken: Planned[][] = plan.map(() => []);
 const figures = { taken: 0, resent: 0, wrong: [] as string[] };
-let isServerUp = true;
 
 const watches = nodes.map(keepAlive);
 void keepServer();
@@ -85,7 +90,6 @@ if (isOnce) {
   print(`${figures.taken} messages were taken; kill -9 ${node.name}`);
   await node.kill();
 } else {
-  listenToKeys();
   const timer = setInterval(showState, 1_000);
   await untilAskedToEnd();
   clearInterval(timer);
@@ -127,11 +131,17 @@ async function send(channel: string, messages: readonly Planned[], into: Planned
   }
 }
 
+/** What fails because all is being cleared away is nobody's to hear of. */
+function unlessLeft(error: unknown): Promise<never> {
+  if (isLeft) return new Promise(() => {});
+  throw error;
+}
+
 /** Starts a node again whoever killed it, and whenever: until all is over. */
 async function keepAlive(node: ClusterNode) {
   for (;;) {
     const { signal, code } = await node.engine().ended;
-    if (isOver && signal === null) return;
+    if (isLeft || (isOver && signal === null)) return;
     gone(`${node.name} is gone (${signal ?? `exit ${code}`}); started again in ${START_AGAIN_MS / 1_000} s`);
     await wait(START_AGAIN_MS);
     try {
@@ -148,7 +158,7 @@ async function keepAlive(node: ClusterNode) {
 async function keepServer() {
   for (;;) {
     await server.ended();
-    if (isOver) return;
+    if (isOver || isLeft) return;
     isServerUp = false;
     gone(`the server is gone; started again in ${SERVER_AGAIN_MS / 1_000} s`);
     await wait(SERVER_AGAIN_MS);
@@ -183,9 +193,9 @@ function listenToKeys() {
 }
 
 function strike(key: string) {
-  const node = nodes[Number(key) - 1];
+  const node = made?.nodes[Number(key) - 1];
   if (node?.isUp() === true) void node.kill();
-  if (key === 's' && isServerUp) void server.kill();
+  if (key === 's' && isServerUp) void made?.server.kill();
   // In raw mode nobody else makes a signal of Ctrl-C.
   if (key === 'q' || key === '\x03') process.emit('SIGINT');
 }
