@@ -386,6 +386,23 @@ describe('a period of a PostgreSQL journal', () => {
     expect(await pass(journal, 100 * DAY)).toMatchObject({ count: 2 });
   }, 60_000);
 
+  it('that is gone has room for what comes again and is needed again', async () => {
+    const journal = await openNode();
+    const [id] = await deliverMany(journal, 3, 0);
+    await pass(journal, 8 * DAY);
+    expect(await pass(journal, 99 * DAY)).toMatchObject({ count: 3 });
+    expect(await isThere('message_bytes_0')).toBe(false);
+    const again = stating(`m0 ${'x'.repeat(2_500)}`, 99 * DAY, ['m0', '1', 'd']);
+    expect(await journal.admit({ ...again, owesAck: true })).toMatchObject({ messageId: id, repeated: true });
+    expect((await journal.readMessage(id!))!.bytes.byteLength).toBe(2_503);
+    expect((await eventsOf(journal, id!)).filter((one) => /^(pruned|restored)/.test(one))).toEqual([
+      'pruned delivered',
+      'restored',
+    ]);
+    await journal.payAck({ messageId: id!, at: 99 * DAY, code: 'AA', by: 'written' });
+    expect(await pass(journal, 300 * DAY)).toMatchObject({ count: 1 });
+  }, 60_000);
+
   it('takes its history along once it is forgotten, but that of what is still known', async () => {
     const journal = await openNode();
     const ids = await deliverMany(journal, 20, 0);
