@@ -1,31 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/configuration.ts';
 import { readVersion } from '../version.ts';
-import { addBackup } from './backup.ts';
-import { addCancel } from './cancel.ts';
-import { addCheck } from './check.ts';
-import { addCodes } from './codes.ts';
-import { addDemo } from './demo.ts';
-import { addDevices } from './devices.ts';
-import { addDiff } from './diff.ts';
-import { addEvidence } from './evidence.ts';
-import { addInit } from './init.ts';
-import { addJournal } from './journal-copy.ts';
-import { addList } from './list.ts';
-import { addMap } from './map.ts';
-import { addNodes } from './nodes.ts';
-import { addParty } from './party.ts';
-import { addPause } from './pause.ts';
-import { addPauses } from './pauses.ts';
-import { addRelease } from './release.ts';
-import { addReplay } from './replay.ts';
-import { addResume } from './resume.ts';
 import { addRun } from './run.ts';
-import { addSend } from './send.ts';
-import { addShow } from './show.ts';
-import { addSimulate } from './simulate.ts';
 import { createTerminal, type ExitCode, paint, showProblem, type Terminal } from './terminal.ts';
-import { addTest } from './test.ts';
 
 /** Reads the command line and does what it asks for; sets the exit code of the process. */
 export async function runProgram(argv: readonly string[], terminal: Terminal = createTerminal()): Promise<void> {
@@ -47,33 +24,9 @@ export async function runProgram(argv: readonly string[], terminal: Terminal = c
     })
     .showHelpAfterError('(sluss --help, or sluss <command> --help, says more)')
     .addHelpText('after', '\nBegin with: sluss check, then sluss run. Each command has examples in its own --help.');
-  for (const add of [
-    addDemo,
-    addRun,
-    addCheck,
-    addMap,
-    addTest,
-    addDiff,
-    addEvidence,
-    addCodes,
-    addDevices,
-    addInit,
-    addParty,
-    addSend,
-    addSimulate,
-    addList,
-    addShow,
-    addReplay,
-    addRelease,
-    addCancel,
-    addPause,
-    addResume,
-    addPauses,
-    addNodes,
-    addBackup,
-    addJournal,
-  ])
-    add(program, terminal, finish);
+  // An engine runs for months: it does not keep all the other commands in memory.
+  const commands = argv[2] === 'run' ? [addRun] : (await import('./commands.ts')).COMMANDS;
+  for (const add of commands) add(program, terminal, finish);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {
