@@ -22,7 +22,8 @@ COPY mappings ./mappings
 USER sluss
 VOLUME ["/data", "/config"]
 EXPOSE 2575 8080
+# /live, as for any probe whose no ends the container: /health is 503 while a journal or a receiver is away.
 HEALTHCHECK --interval=15s --timeout=3s --start-period=10s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:8080/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:8080/live').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "--max-semi-space-size=4", "dist/cli/sluss.js"]
 CMD ["run", "--config", "/config/sluss.yaml"]
