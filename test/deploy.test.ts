@@ -88,7 +88,7 @@ describe('the deployment in docs/deploy', () => {
     expect([...haproxy.matchAll(/^\s+bind :(\d+)$/gm)].map(([, port]) => Number(port))).toEqual(mllpPorts);
     expect(haproxy).toContain(`check port ${consolePort} `);
     expect(dockerfile).toContain(`EXPOSE ${mllpPorts[0]} ${consolePort}`);
-    expect(dockerfile).toContain(`http://127.0.0.1:${consolePort}/health`);
+    expect(dockerfile).toContain(`http://127.0.0.1:${consolePort}/live`);
   });
 
   it('leads the balancer to the nodes there are', () => {
