@@ -87,9 +87,8 @@ export function makeDrafts(lane: readonly Evaluate[], secret: Uint8Array) {
         target,
         operation,
         party,
-        get body() {
-          return written.text();
-        },
+        // Only who asks why reads it. (An accessor here would give each of these objects a shape of its own.)
+        body: scope.run.trail === null ? '' : written.text(),
         trail: scope.run.trail?.takeEntries() ?? [],
         lacks: null,
         where: one.where,
@@ -114,7 +113,7 @@ export function makeDrafts(lane: readonly Evaluate[], secret: Uint8Array) {
     const { lasting } = body;
     const key = ['control-id', resultKey, one.called, one.operation, lasting];
     const bytes = writeMessage(body, deriveIdentifier(secret, key).slice(-MAX_CONTROL_ID), one.where);
-    return { bytes, text: () => (run.trail === null ? '' : bodyText(bytes)), states: what + lasting };
+    return { bytes, text: () => bodyText(bytes), states: what + lasting };
   };
 
   /** A result that is left out, as far as it counts among others. */
