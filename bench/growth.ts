@@ -50,8 +50,7 @@ export const bench: Bench = {
   verify() {},
   async prepare(share) {
     // A first look needs only what has a goal.
-    for (const messages of share < 1 ? [LARGE] : [SMALL, LARGE])
-      await fillJournal(journal(messages), messages, LANES);
+    for (const messages of share < 1 ? [LARGE] : [SMALL, LARGE]) await fillJournal(journal(messages), messages, LANES);
   },
   figures: [
     ...[SMALL, LARGE].map((messages) => ({

@@ -36,7 +36,8 @@ export function forkChild<Said extends object>(
         listeners.add(listener);
         child.once('exit', onExit);
       }),
-    tell: (word) => void child.send(word),
+    // It may be about to end, and then needs no word any more: why it ended is for whoever listens to it.
+    tell: (word) => void child.send(word, () => {}),
     async end() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGTERM');
