@@ -41,15 +41,14 @@ const simple = (name: LoadName) => listener('simple-listener', 'simple-hl7, noth
 /** What limits each figure, by profiles of the threads and by what was tried (DECISIONS 81). */
 const LIMITS = {
   mapped:
-    'with mapping off a message takes about 130 µs of both processors, mapped about 380: 120 more on the main thread (rules, identifiers, JSON, checks), 130 more on the journal’s (a delivery, a result, a lane, what it needs, the history of each: four pages of log a message in no order, and some twenty a commit); both processors are busy with it, beside the sender',
-  mappedAlone:
-    'one after the other a message waits for everything: mapping, and a commit of 22 pages of log, twice what it is with mapping off',
+    'with mapping off a message takes about 150 µs of both processors, mapped 350 to 440: 100 to 140 more on the main thread (rules, identifiers, JSON, checks), as much more on the journal’s (a delivery, a result, a lane, what it needs, the history of each: four pages of log a message in no order, and some twenty a commit); both processors are busy with it, beside the sender',
+  mappedAlone: 'one after the other a message waits for everything: mapping, and a commit of 22 pages of log',
   peers:
-    'they parse and answer in 37 to 60 µs on one thread and keep nothing; here a message is mapped, in its lane and on disk first, 380 µs of both processors',
+    'they parse and answer in 28 to 44 µs on one thread and keep nothing; here a message is mapped, in its lane and on disk first, 350 to 440 µs of both processors',
   stored:
-    'about 130 µs of both processors, of which the main thread has 58 (socket, frame, header, hash, answer, log line) and the journal’s thread the rest: message, bytes, history, counts and the commit, of which the disk is half; the bare listener does nothing but read and write a socket',
-  disk: 'of some 0.7 ms the disk has a third: the rest is the way from the sender over two threads and back, each woken anew, and a commit of several pages by fsync rather than one write',
-  p99: '32 senders that each wait for their answer wait 32 ÷ rate in the mean, which is two to three times the sketch’s p99 by itself; p99 is 2.8 times that mean',
+    'about 150 µs of both processors, of which the main thread has 70 (socket, frame, header, hash, answer, log line) and the journal’s thread the rest: message, bytes, history, counts and the commit, of which the disk is half; the bare listener does nothing but read and write a socket',
+  disk: 'of some 0.6 ms the disk has a third: the rest is the way from the sender over two threads and back, each woken anew, and a commit of several pages by fsync rather than one write',
+  p99: '32 senders that each wait for their answer wait 32 ÷ rate in the mean, which is 2.4 times the sketch’s p99 by itself; p99 is 2.9 times that mean',
 } as const;
 
 const disk: LoadSide = { name: 'fdatasync of 2 kB appends', measure: measureDisk };
