@@ -141,3 +141,8 @@ export function errorCode(error: unknown): string {
   if (typeof code === 'string' && code !== '') return code;
   return error instanceof Error && /timeout/i.test(error.message) ? 'ETIMEDOUT' : 'connection-lost';
 }
+
+/** Somebody has what was to be locked: it was waited for for too long, or in a circle. */
+export function isInUse(error: unknown): boolean {
+  return ['55P03', '40P01'].includes(errorCode(error));
+}

@@ -1,5 +1,5 @@
 import type { PruneBite, Pruned } from '../../contracts/journal.ts';
-import { type Connection, errorCode } from './connection.ts';
+import { type Connection, errorCode, isInUse } from './connection.ts';
 import { dropEmpty } from './partitions.ts';
 import {
   type Borders,
@@ -22,9 +22,6 @@ const LEAST_KEPT_MS = 86_400_000;
 /** Bytes may stay by this part longer than said, so that they go with their period. */
 const LONGER = 1 / 8;
 
-/** A lock waited for too long, or in a circle. */
-const IN_USE = ['55P03', '40P01'];
-
 /** Numbers of messages, the last exclusive. */
 export interface Range {
   readonly from: number;
@@ -44,8 +41,7 @@ export function makeRetirement(connect: () => Promise<Connection>, onError: (cod
 
   /** What is in use is for the next pass. */
   function report(error: unknown) {
-    const code = errorCode(error);
-    if (!IN_USE.includes(code)) onError(code);
+    if (!isInUse(error)) onError(errorCode(error));
   }
 
   async function disconnect() {

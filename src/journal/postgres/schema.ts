@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Connection, errorCode } from './connection.ts';
+import { type Connection, isInUse } from './connection.ts';
 import { POSTGRES_MIGRATIONS } from './migrations.ts';
 
 /** Our own among the advisory locks: one node at a time brings the schema up to date. */
@@ -12,8 +12,6 @@ const NODES_SAY_SCHEMA = 4;
 /** Whoever waits for a table keeps all others from it, who come later: so not for long at a time. */
 const LOCK_MS = 300;
 const AGAIN_MS = 700;
-/** Somebody has a table in use: waited for too long, or in a circle. */
-const IN_USE = ['55P03', '40P01'];
 /** A step, and the wait for another node's, may take longer than a statement of every day. */
 const STEP_MS = 3_600_000;
 
@@ -80,7 +78,7 @@ async function take(on: Connection, sql: string, patienceMs: number): Promise<vo
       return;
     } catch (error) {
       await on.query('rollback');
-      if (!IN_USE.includes(errorCode(error))) throw error;
+      if (!isInUse(error)) throw error;
       if (performance.now() >= until) throw await inUse(on, error);
       await wait(AGAIN_MS);
     }
