@@ -12,6 +12,8 @@ const NODES_SAY_SCHEMA = 4;
 /** Whoever waits for a table keeps all others from it, who come later: so not for long at a time. */
 const LOCK_MS = 300;
 const AGAIN_MS = 700;
+/** Nearly every transaction begins with one of these: once they are had, hardly anybody holds what is asked for next. */
+const FIRST = 'lock table deliveries, messages in access exclusive mode; ';
 /** A step, and the wait for another node's, may take longer than a statement of every day. */
 const STEP_MS = 3_600_000;
 
@@ -34,7 +36,12 @@ export async function migrate(
     if (rows.length === 0) await on.query('insert into schema_version values (0)');
     if (version > 0 && version < steps.length) await refuseToLeaveBehind(on, version, steps.length);
     for (const [index, sql] of steps.entries()) {
-      if (index >= version) await take(on, `${sql}; update schema_version set version = ${index + 1}`, patienceMs);
+      if (index >= version)
+        await take(
+          on,
+          `${index === 0 ? '' : FIRST}${sql}; update schema_version set version = ${index + 1}`,
+          patienceMs,
+        );
     }
   } finally {
     await on.query(`select pg_advisory_unlock(${LOCK})`);
